@@ -1,0 +1,1 @@
+"""The foundation: settings, errors, the ledger's clockwork, the two dialects' grammar."""

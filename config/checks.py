@@ -1,0 +1,168 @@
+"""System checks: every way to misconfigure Hermod has an id, a sentence and a hint."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+
+TAG = "hermod"
+
+
+@checks.register(TAG)
+def secrets_are_given(**_: Any) -> list[checks.CheckMessage]:
+    """E001–E003: the two secrets that nothing may guess."""
+    found: list[checks.CheckMessage] = []
+    if not settings.SECRET_KEY_GIVEN:
+        found.append(
+            checks.Error(
+                "SECRET_KEY is not set.",
+                hint="Set SECRET_KEY to 50 random characters; `make run` makes one and keeps it in DATA_DIR.",
+                id="hermod.E001",
+            )
+        )
+    if not settings.CREDENTIALS_KEYS:
+        found.append(
+            checks.Error(
+                "CREDENTIALS_KEYS is not set: customers' Meta tokens could not be encrypted.",
+                hint="Set it to the output of `python manage.py new_credentials_key`; keep a copy of it "
+                "apart from the database backups.",
+                id="hermod.E002",
+            )
+        )
+    else:
+        from accounts.vault import BadKey, KeyRing
+
+        try:
+            KeyRing.from_texts(settings.CREDENTIALS_KEYS)
+        except BadKey as error:
+            found.append(
+                checks.Error(
+                    f"CREDENTIALS_KEYS cannot be used: {error}",
+                    hint="Each key is 32 random bytes in URL-safe base64; separate several with commas.",
+                    id="hermod.E003",
+                )
+            )
+    return found
+
+
+@checks.register(TAG)
+def servers_are_given(**_: Any) -> list[checks.CheckMessage]:
+    """E004–E006: a database and a broker, of the right kind."""
+    found: list[checks.CheckMessage] = []
+    if not settings.DATABASE_URL:
+        found.append(
+            checks.Error(
+                "DATABASE_URL is not set and no embedded server is running.",
+                hint="Start `make run`, or set DATABASE_URL=postgres://user:password@host:5432/name.",
+                id="hermod.E004",
+            )
+        )
+    elif not settings.DATABASE_URL.startswith(("postgres://", "postgresql://")):
+        found.append(
+            checks.Error(
+                "DATABASE_URL is not a Postgres address.",
+                hint="Hermod's queue is made of Postgres row locks; no other database has them.",
+                id="hermod.E005",
+            )
+        )
+    if not settings.REDIS_URL:
+        found.append(
+            checks.Error(
+                "REDIS_URL is not set and no embedded server is running.",
+                hint="Start `make run`, or set REDIS_URL=redis://host:6379/0.",
+                id="hermod.E006",
+            )
+        )
+    return found
+
+
+@checks.register(TAG)
+def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
+    """E007–E009, E011: URLs, the Graph version and the engine's times."""
+    found: list[checks.CheckMessage] = []
+    for name in ("PUBLIC_URL", "META_GRAPH_URL"):
+        parts = urlsplit(getattr(settings, name))
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            found.append(
+                checks.Error(
+                    f"{name} is not an http(s) address.",
+                    hint=f"For example {name}=https://hermod.example.com",
+                    id="hermod.E007",
+                )
+            )
+    if not re.fullmatch(r"v[0-9]{2}\.[0-9]", settings.META_GRAPH_VERSION):
+        found.append(
+            checks.Error("META_GRAPH_VERSION is not a version.", hint="For example v25.0.", id="hermod.E008")
+        )
+    if settings.SEND_TIMEOUT_SECONDS >= settings.SEND_LEASE_SECONDS:
+        found.append(
+            checks.Error(
+                "SEND_TIMEOUT_SECONDS must be shorter than SEND_LEASE_SECONDS.",
+                hint="A call to Meta that outlives its lease could be made twice.",
+                id="hermod.E009",
+            )
+        )
+    return found
+
+
+@checks.register(TAG)
+def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
+    """E010, E012, W001–W003: what is fine on a laptop and dangerous on a server."""
+    found: list[checks.CheckMessage] = []
+    if not settings.DEVELOPMENT:
+        if settings.WEBHOOK_ALLOW_PRIVATE:
+            found.append(
+                checks.Error(
+                    "WEBHOOK_ALLOW_PRIVATE is on while DEBUG is off.",
+                    hint="It lets customers reach addresses inside your network; unset it.",
+                    id="hermod.E010",
+                )
+            )
+        if "*" in settings.ALLOWED_HOSTS:
+            found.append(
+                checks.Error(
+                    "ALLOWED_HOSTS allows every host.",
+                    hint="Name your hosts; links in mails are built from the Host header.",
+                    id="hermod.E012",
+                )
+            )
+        if settings.PUBLIC_URL.startswith("http://"):
+            found.append(
+                checks.Warning(
+                    "PUBLIC_URL is not https; Meta calls back only over TLS.",
+                    hint="Put a TLS proxy in front and set PUBLIC_URL and BEHIND_PROXY=1.",
+                    id="hermod.W001",
+                )
+            )
+        if settings.META_GRAPH_URL.startswith("http://"):
+            found.append(
+                checks.Warning(
+                    "META_GRAPH_URL is not https: access tokens would travel in the clear.",
+                    hint="Unset it to talk to Meta.",
+                    id="hermod.W002",
+                )
+            )
+    if bool(settings.STRIPE_SECRET_KEY) != bool(settings.STRIPE_WEBHOOK_SECRET):
+        found.append(
+            checks.Warning(
+                "Only one of STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET is set.",
+                hint="Checkout without the webhook takes money and changes no plan; set both or neither.",
+                id="hermod.W003",
+            )
+        )
+    return found
+
+
+def refuse_misconfiguration() -> None:
+    """Run Hermod's own checks and raise ``ImproperlyConfigured`` on the first error.
+
+    Called by processes that Django does not check by itself (gunicorn, the Celery worker).
+    """
+    errors = [found for found in checks.run_checks(tags=[TAG]) if found.is_serious()]
+    if errors:
+        raise ImproperlyConfigured("\n".join(str(error) for error in errors))

@@ -1,0 +1,48 @@
+"""What both dialects share: the one way out for failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.errors import Refusal
+
+log = structlog.get_logger(__name__)
+
+
+class DialectView(APIView):
+    """An API view whose every failure leaves through its dialect's ``refuse``."""
+
+    #: set by each dialect's base view
+    refuse: Callable[..., Response]
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
+        """Replace DRF's handler: bad key, bad JSON, wrong verb and crashes all pass here."""
+        return lambda error, context: self.refuse(as_refusal(error), self.request)
+
+
+def as_refusal(error: Exception) -> Refusal:
+    """Translate whatever a view raised into a ``Refusal``; a bug is logged and becomes ``internal_error``."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return Refusal("method_not_allowed", "This method is not allowed here.")
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return Refusal("unsupported_media_type", "Send the body as application/json.")
+    if isinstance(error, exceptions.NotAcceptable):
+        return Refusal("not_acceptable", "Only application/json is available here.")
+    if isinstance(error, RequestDataTooBig):
+        return Refusal("body_too_large", "The body is too large.")
+    if isinstance(error, Http404 | exceptions.NotFound):
+        return Refusal("not_found", "Not found.")
+    if isinstance(error, exceptions.ParseError):
+        return Refusal("invalid_request", "The request could not be read.")
+    log.error("request failed", exc_info=error)
+    return Refusal("internal_error", "Something went wrong on our side. Try again in a moment.")

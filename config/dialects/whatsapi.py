@@ -1,0 +1,65 @@
+"""The WhatsAPI dialect: its envelope, its status codes, its timestamps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.dialects.base import DialectView
+from config.errors import Refusal
+
+# The words of the core and the HTTP status that this dialect has for them (contract 1.4).
+STATUS = {
+    "invalid_request": 400,
+    "invalid_api_key": 401,
+    "revoked_api_key": 401,
+    "expired_api_key": 401,
+    "account_deactivated": 403,
+    "insufficient_scope": 403,
+    "plan_not_eligible": 403,
+    "quota_exceeded": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "not_acceptable": 406,
+    "conflict": 409,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "rate_limit_exceeded": 429,
+    "internal_error": 500,
+    "upstream_unavailable": 503,
+}
+
+
+def ok(data: Any, *, status: int = 200, **more: Any) -> Response:
+    """Answer ``{"success": true, "data": …}``."""
+    return Response({"success": True, "data": data, **more}, status=status)
+
+
+def when(moment: datetime | None) -> str | None:
+    """Write a moment as the document does: UTC, whole seconds, ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def error_body(refusal: Refusal) -> dict[str, Any]:
+    """Write a refusal in the envelope; ``details`` only when a request was malformed."""
+    body: dict[str, Any] = {"success": False, "error": refusal.message}
+    if refusal.code == "invalid_request":
+        body["details"] = [{"field": fault.field, "message": fault.message} for fault in refusal.fields]
+    return body
+
+
+class WhatsAPIView(DialectView):
+    """Base of every view that speaks this dialect."""
+
+    @staticmethod
+    def refuse(refusal: Refusal, request: Request) -> Response:
+        """Answer a refusal with the status that the document gives it."""
+        response = Response(error_body(refusal), status=STATUS.get(refusal.code, 400))
+        if refusal.retry_after is not None:
+            response["Retry-After"] = str(refusal.retry_after)
+        if response.status_code == 401:
+            response["WWW-Authenticate"] = "Bearer"
+        return response

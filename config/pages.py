@@ -1,0 +1,106 @@
+"""The house's own pages and answers: alive, ready, the OpenAPI document, the explorer, not found."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from config.dialects.whatsapi import STATUS, error_body
+from config.errors import Refusal
+from config.redis import client
+
+log = structlog.get_logger(__name__)
+
+#: a due row older than this means that no worker takes it
+STUCK_SECONDS = 60
+#: Postgres settings that the promise "202 means durable" stands on
+_DURABLE = ["fsync", "full_page_writes", "synchronous_commit"]
+
+# Numbers that may not send now are left out: their rows wait on purpose.
+_OLDEST = """
+SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message m
+        JOIN accounts_connection c ON c.id = m.connection_id
+        WHERE m.due_at <= now() AND c.status <> 'held'
+          AND (c.paused_until IS NULL OR c.paused_until < now())),
+       (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now())
+"""
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Say that the process is alive; asks nobody."""
+    return JsonResponse({"status": "ok", "version": settings.VERSION})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Say whether requests can be served: database, broker, age of the oldest waiting row."""
+    checks: dict[str, Any] = {"database": _database(), "broker": _broker(), "queue": _queue()}
+    ready = all(check["ok"] for check in checks.values())
+    return JsonResponse(
+        {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
+    )
+
+
+def _database() -> dict[str, Any]:
+    try:
+        started = time.perf_counter()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [_DURABLE])
+            found = dict(cursor.fetchall())
+    except DatabaseError:
+        connection.close()
+        return {"ok": False, "error": "the database does not answer"}
+    for name, value in found.items():
+        if value == "off" and not settings.DURABILITY_NOT_NEEDED:
+            return {"ok": False, "error": f"{name} is off: accepted messages could be lost"}
+    return {"ok": True, "ms": round((time.perf_counter() - started) * 1000, 1)}
+
+
+def _broker() -> dict[str, Any]:
+    try:
+        started = time.perf_counter()
+        client().ping()
+        return {"ok": True, "ms": round((time.perf_counter() - started) * 1000, 1)}
+    except Exception:
+        return {"ok": False, "error": "Redis does not answer; messages are accepted and go out later"}
+
+
+def _queue() -> dict[str, Any]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_OLDEST)
+            messages, inbox = cursor.fetchone()
+    except DatabaseError:
+        connection.close()
+        return {"ok": False, "error": "the database does not answer"}
+    oldest = {"messages": round(float(messages or 0), 1), "inbox": round(float(inbox or 0), 1)}
+    return {"ok": max(oldest.values()) < STUCK_SECONDS, "oldest_seconds": oldest}
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer an unknown path in the API's envelope."""
+    return _refuse(Refusal("not_found", "This address does not exist. See /docs."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a crash outside of the API views; nothing of it is told."""
+    return _refuse(Refusal("internal_error", "Something went wrong on our side. Try again in a moment."))
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer what Django itself refuses (a wrong Host header, a body too large for it)."""
+    return _refuse(Refusal("invalid_request", "The request could not be read."))
+
+
+def _refuse(refusal: Refusal) -> HttpResponse:
+    return JsonResponse(error_body(refusal), status=STATUS[refusal.code])
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the front page."""
+    return render(request, "home.html", {"public_url": settings.PUBLIC_URL})

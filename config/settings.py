@@ -1,0 +1,219 @@
+"""Every setting of Hermod, read from the environment; a bare checkout runs.
+
+The names and defaults are listed in ``.env.example``. What is missing or unsafe is not
+guessed here but reported by ``config.checks`` with an id and a hint.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import environ
+
+from config.addresses import broker_url, data_dir_urls
+from config.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    environ.Env.read_env(str(BASE_DIR / ".env"))
+
+# The variable DEBUG relaxes our own checks on a laptop. Django's debug pages stay off even there: they
+# show settings and source to whoever makes a mistake in an address, and keep every query in memory.
+DEVELOPMENT = env.bool("DEBUG", default=False)
+DEBUG = False
+DATA_DIR = Path(env.str("DATA_DIR", default=".local"))
+if not DATA_DIR.is_absolute():
+    DATA_DIR = BASE_DIR / DATA_DIR
+
+# --- secrets: required; without them a throwaway key lets `manage.py check` say what is missing.
+SECRET_KEY_GIVEN = env.str("SECRET_KEY", default="")
+SECRET_KEY = SECRET_KEY_GIVEN or secrets.token_urlsafe(48)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+CREDENTIALS_KEYS = env.list("CREDENTIALS_KEYS", default=[])
+
+# --- addresses
+PORT = env.int("PORT", default=8000)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or [
+    environ.urlparse(PUBLIC_URL).hostname or "127.0.0.1",
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+# Set only when a proxy of yours terminates TLS and overwrites this header.
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- database and broker: the given ones, else the embedded ones that `make run` keeps in DATA_DIR.
+_embedded = data_dir_urls(DATA_DIR)
+DATABASE_URL = env.str("DATABASE_URL", default="") or _embedded.get("DATABASE_URL", "")
+REDIS_URL = env.str("REDIS_URL", default="") or _embedded.get("REDIS_URL", "")
+DATABASES = {
+    "default": {
+        **(env.db_url_config(DATABASE_URL) if DATABASE_URL else {"NAME": "hermod"}),
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    "connect_timeout": 5,
+    # A transaction left open for hours keeps dead rows alive and the claim slow.
+    "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
+    "application_name": "hermod",
+}
+# Only for tests on a throwaway server with fsync off; /readyz refuses such a server otherwise.
+DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CELERY_BROKER_URL = broker_url(REDIS_URL)
+
+# --- Meta
+META_GRAPH_URL = env.str("META_GRAPH_URL", default="https://graph.facebook.com").rstrip("/")
+META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v25.0")
+META_APP_SECRET = env.str("META_APP_SECRET", default="")
+META_VERIFY_TOKEN = env.str("META_VERIFY_TOKEN", default="")
+
+# --- the engine; every number is explained in docs/reliability.md
+SEND_LEASE_SECONDS = env.float("SEND_LEASE_SECONDS", default=30.0)
+SEND_TIMEOUT_SECONDS = env.float("SEND_TIMEOUT_SECONDS", default=20.0)
+SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=256)
+UNKNOWN_WAIT_SECONDS = env.float("UNKNOWN_WAIT_SECONDS", default=600.0)
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
+
+# --- webhooks and limits
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+MAX_BULK_MESSAGES = env.int("MAX_BULK_MESSAGES", default=1000)
+
+# --- Stripe: empty means that billing answers 503
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_PRICE_BASIC = env.str("STRIPE_PRICE_BASIC", default="")
+STRIPE_PRICE_PRO = env.str("STRIPE_PRICE_PRO", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config",
+    "accounts",
+    "billing",
+    "webhooks",
+    "messaging",
+]
+
+MIDDLEWARE = [
+    "config.correlation.CorrelationMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "config.headers.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEVELOPMENT
+
+# --- what a browser is told (config.headers adds the content security policy)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+_https = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https and not DEVELOPMENT)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+
+# Meta posts up to 3 MB; our own readers bound each route before this does.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 9 * 1024 * 1024
+
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING_CONFIG = None
+logging_config(fmt=LOG_FORMAT, level=LOG_LEVEL)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.ActiveAccount"],
+    "DEFAULT_RENDERER_CLASSES": ["config.dialects.wire.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.dialects.wire.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.HermodSchema",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Hermod",
+    "DESCRIPTION": "Send WhatsApp messages from your own Meta number.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVERS": [{"url": PUBLIC_URL}],
+    "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {
+        "MessageStatus": "messaging.schemas.STATUSES",
+        "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
+    },
+}

@@ -1,0 +1,25 @@
+"""The front door: every room's addresses in one flat list."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+from config import pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", pages.home),
+    path("healthz", pages.healthz),
+    path("readyz", pages.readyz),
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
+    path("", include("accounts.urls")),
+    path("", include("messaging.urls")),
+    path("", include("webhooks.urls")),
+    path("admin/", admin.site.urls),
+    # Last: the API's own envelope for every other address.
+    re_path(r"", pages.not_found),
+]
+
+handler400 = "config.pages.bad_request"
+handler404 = "config.pages.not_found"
+handler500 = "config.pages.server_error"
