@@ -1,0 +1,1 @@
+"""Who somebody is: accounts, users, keys, agents and the numbers they connected."""

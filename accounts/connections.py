@@ -1,0 +1,93 @@
+"""A number's credentials: saved, replaced, removed; never given back."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Account, Agent, Connection
+from config.errors import Refusal
+from config.secret import Secret
+
+
+def default_connection(account: Account) -> Connection | None:
+    """Return the number that an account sends from unless it names another."""
+    return account.connections.filter(is_default=True, removed_at=None).first()
+
+
+def save_credentials(
+    account: Account,
+    *,
+    access_token: Secret,
+    phone_number_id: str,
+    waba_id: str | None = None,
+    app_secret: Secret | None = None,
+) -> Connection:
+    """Store the credentials of the account's default number and return its connection.
+
+    The same number again replaces its token and keeps its history; ``None`` keeps what was saved for
+    the optional parts. Another number becomes a new row, and the old one is emptied and kept for its
+    messages. Raises ``Refusal`` (``conflict``) when another account has the number (W51).
+    """
+    try:
+        with transaction.atomic():
+            # One writer at a time per account; two parallel PUTs end as the later one.
+            Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
+            held = default_connection(account)
+            if held is not None and held.phone_number_id != phone_number_id:
+                _empty(held)
+                held = None
+            connection = held or Connection(
+                account=account,
+                agent=Agent.objects.get(account=account, is_default=True),
+                phone_number_id=phone_number_id,
+            )
+            connection.access_token = access_token
+            if app_secret is not None:
+                connection.app_secret = app_secret
+            if waba_id is not None:
+                connection.waba_id = waba_id
+            connection.status = Connection.Status.UNVERIFIED
+            connection.status_reason = ""
+            connection.paused_until = None
+            connection.checks = []
+            connection.verified_at = None
+            connection.save()
+    except IntegrityError:
+        raise Refusal(
+            "conflict",
+            "This phone number id is connected to another account. Remove it there first.",
+        ) from None
+    return connection
+
+
+def remove_credentials(account: Account) -> bool:
+    """Forget the default number's credentials; tells whether there were any. Safe to repeat."""
+    with transaction.atomic():
+        connection = (
+            Connection.objects.select_for_update()
+            .filter(account=account, is_default=True, removed_at=None)
+            .first()
+        )
+        if connection is None:
+            return False
+        _empty(connection)
+        return True
+
+
+def _empty(connection: Connection) -> None:
+    connection.access_token_sealed = ""
+    connection.app_secret_sealed = ""
+    connection.removed_at = timezone.now()
+    connection.status = Connection.Status.REMOVED
+    connection.status_reason = "The credentials were removed."
+    connection.save(
+        update_fields=[
+            "access_token_sealed",
+            "app_secret_sealed",
+            "removed_at",
+            "status",
+            "status_reason",
+            "updated_at",
+        ]
+    )

@@ -1,0 +1,244 @@
+"""The tables of who: Account, User, Membership, Agent, Connection, ApiKey."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from accounts import vault
+from config.ids import uuid7
+from config.secret import Secret
+
+#: contract 1.6; kept as text here because billing stands above accounts and owns the table of limits
+PLANS = ["free", "basic", "pro", "enterprise"]
+
+
+class Account(models.Model):
+    """A customer: the tenant that owns everything else."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    email = models.EmailField(max_length=254)
+    plan = models.CharField(max_length=20, default="free", choices=[(p, p) for p in PLANS])
+    is_active = models.BooleanField(default=True)
+    #: messages that Meta accepted, ever; counted with the status that proves it (messaging.timeline)
+    messages_sent = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="account_email_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; an address is compared without regard to case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create a person who may sign in (``password=None``: not yet)."""
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create an operator of the house (Django admin)."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Find a user at sign-in."""
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person; signs in by e-mail."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Membership(models.Model):
+    """A person's role in an account."""
+
+    class Role(models.TextChoices):
+        """Owner: everything; admin: everything but billing; member: sends and reads."""
+
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "user"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class Agent(models.Model):
+    """A sender within an account: a brand, a branch, a bot. Every account has a default one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="agents")
+    name = models.CharField(max_length=200)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(is_default=True), name="agent_one_default_per_account"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def new_callback_key() -> str:
+    """Return the unguessable last part of a connection's own callback path."""
+    return secrets.token_urlsafe(24)
+
+
+class Connection(models.Model):
+    """A WhatsApp number with the Meta credentials that send from it.
+
+    A number that was replaced or removed keeps its row (``removed_at``), emptied of its credentials:
+    its messages and late callbacks still belong to it.
+    """
+
+    class Status(models.TextChoices):
+        """``held``: Meta refused the credentials; the queue waits for new ones."""
+
+        UNVERIFIED = "unverified"
+        ACTIVE = "active"
+        HELD = "held"
+        REMOVED = "removed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="connections")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="connections")
+    is_default = models.BooleanField(default=True)
+    #: digits of the number, as customers see it; empty until Meta has told it
+    display_phone = models.CharField(max_length=15, blank=True)
+    verified_name = models.CharField(max_length=200, blank=True)
+    phone_number_id = models.CharField(max_length=20)
+    waba_id = models.CharField(max_length=20, blank=True)
+    access_token_sealed = models.TextField(blank=True, editable=False)
+    app_secret_sealed = models.TextField(blank=True, editable=False)
+    callback_key = models.CharField(max_length=64, unique=True, default=new_callback_key)
+    verify_token = models.CharField(max_length=64, default=new_callback_key)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.UNVERIFIED)
+    status_reason = models.TextField(blank=True)
+    #: messages a second that Meta lets this number send (80; 1,000 when throughput is HIGH)
+    messages_per_second = models.FloatField(default=80)
+    #: the next free slot of that rate; claiming reserves slots by moving it forward
+    next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: nothing is claimed for this number before then (throttled, held, breaker open)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    checks = models.JSONField(default=list, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            # W51: a number belongs to one account at a time.
+            models.UniqueConstraint(
+                fields=["phone_number_id"], condition=Q(removed_at=None), name="connection_number_once"
+            ),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(is_default=True, removed_at=None),
+                name="connection_one_default_per_account",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["phone_number_id"], name="connection_by_number"),
+            models.Index(fields=["waba_id"], name="connection_by_waba"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_phone or self.phone_number_id
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.id} {self.phone_number_id}>"
+
+    def context(self, column: str) -> str:
+        """Name the place that a sealed value of this row is bound to."""
+        return f"connection:{self.account_id}:{self.id}:{column}"
+
+    @property
+    def access_token(self) -> Secret:
+        """Open the Meta access token; an empty ``Secret`` when there is none. Raises ``vault.CannotOpen``."""
+        return vault.unseal(self.access_token_sealed, context=self.context("access_token"))
+
+    @access_token.setter
+    def access_token(self, value: Secret) -> None:
+        self.access_token_sealed = vault.seal(value, context=self.context("access_token"))
+
+    @property
+    def app_secret(self) -> Secret:
+        """Open the Meta app secret; empty when the customer gave none. Raises ``vault.CannotOpen``."""
+        return vault.unseal(self.app_secret_sealed, context=self.context("app_secret"))
+
+    @app_secret.setter
+    def app_secret(self, value: Secret) -> None:
+        self.app_secret_sealed = vault.seal(value, context=self.context("app_secret"))
+
+
+class ApiKey(models.Model):
+    """A key of either format; only a digest of it is kept."""
+
+    class Kind(models.TextChoices):
+        """The two published formats (contract: keys)."""
+
+        SK = "sk_live"
+        MK = "mk_live"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_keys")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=100)
+    #: SHA-256 of the whole key. The key has at least 130 random bits, so a plain hash is enough
+    #: (ASVS 6.5.2) and the look-up is one indexed equality, with nothing to compare byte by byte.
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    prefix = models.CharField(max_length=16)
+    last_four = models.CharField(max_length=4)
+    scopes = models.JSONField(default=list)
+    agent_ids = models.JSONField(null=True, blank=True)
+    rate_limit_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…{self.last_four}"

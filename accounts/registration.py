@@ -1,0 +1,54 @@
+"""New accounts: by API, by command; always with a default agent and a first key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts import keys
+from accounts.models import Account, Agent, ApiKey, Membership, User
+from config.errors import Invalid, Refusal, invalid
+from config.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new account and the only copy of its first key."""
+
+    account: Account
+    agent: Agent
+    api_key: Secret
+
+
+def register(*, name: str, email: str, password: str | None = None, plan: str = "free") -> Registered:
+    """Create an account with its default agent, owner and first ``sk_live_`` key.
+
+    Raises ``Refusal`` (``conflict``) when the address has an account: handing out another key for it
+    would give the account to whoever knows the address (W2). Raises ``Invalid`` for a weak password.
+    """
+    if password is not None:
+        try:
+            validate_password(password, User(email=email, name=name))
+        except ValidationError as error:
+            raise invalid("password", " ".join(error.messages)) from None
+    try:
+        with transaction.atomic():
+            account = Account.objects.create(name=name, email=email, plan=plan)
+            agent = Agent.objects.create(account=account, name=name, is_default=True)
+            user = User.objects.filter(email__iexact=email).first()
+            if user is None:
+                user = User.objects.create_user(email, password, name=name)
+            Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
+            _, secret = keys.issue(account, kind=ApiKey.Kind.SK, name="Default")
+    except IntegrityError:
+        raise Refusal(
+            "conflict",
+            "An account with this e-mail address exists. Use its key, or register another address.",
+        ) from None
+    return Registered(account, agent, secret)
+
+
+__all__ = ["Invalid", "Registered", "register"]

@@ -1,0 +1,201 @@
+"""The WhatsAPI face of accounts: register, who am I, credentials, rotate."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import connections, keys, schemas
+from accounts.authentication import caller, key_of
+from accounts.models import Account
+from accounts.registration import register
+from config.dialects.whatsapi import WhatsAPIView, ok
+from config.dialects.wire import body_of
+from config.errors import invalid
+from config.fields import Fields
+from config.openapi import answers
+from config.secret import Secret
+from messaging import numbers
+
+_META_ID = re.compile(r"[0-9]{5,20}")
+_TOKEN = re.compile(r"[!-~]{20,2000}")
+_APP_SECRET = re.compile(r"[!-~]{8,200}")
+
+
+class Register(WhatsAPIView):
+    """``POST /auth/register``."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @extend_schema(
+        operation_id="register",
+        summary="Create an account and get an API key",
+        tags=["Account"],
+        auth=[],
+        request=schemas.RegisterBody,
+        responses=answers(201, schemas.Registered, 409, 429),
+    )
+    def post(self, request: Request) -> Response:
+        """The key is shown in this answer and never again: store it at once."""
+        fields = Fields(body_of(request))
+        name = fields.text("name", required=True, longest=200)
+        email = (fields.text("email", required=True, longest=254) or "").strip()
+        password = fields.text("password", longest=200)
+        if email:
+            try:
+                validate_email(email)
+            except ValidationError:
+                fields.fault("email", "Must be an e-mail address.")
+        fields.done()
+        fresh = register(name=(name or "").strip(), email=email, password=password)
+        return ok({"apiKey": fresh.api_key.reveal(), "plan": fresh.account.plan}, status=201)
+
+
+def me(account: Account) -> dict[str, Any]:
+    """Write an account as ``GET /auth/me`` shows it."""
+    number = connections.default_connection(account)
+    return {
+        "name": account.name,
+        "email": account.email,
+        "plan": account.plan,
+        "messagesSent": account.messages_sent,
+        "byocConfigured": number is not None,
+        "webhookUrl": None,
+    }
+
+
+class Me(WhatsAPIView):
+    """``GET /auth/me``."""
+
+    @extend_schema(
+        operation_id="getMe",
+        summary="Your account",
+        tags=["Account"],
+        responses=answers(200, schemas.Me),
+    )
+    def get(self, request: Request) -> Response:
+        """Your account's details. The API key is not part of them."""
+        return ok(me(caller(request)))
+
+
+class Credentials(WhatsAPIView):
+    """``PUT`` and ``DELETE /auth/me/credentials``."""
+
+    @extend_schema(
+        operation_id="saveCredentials",
+        summary="Save your Meta credentials",
+        tags=["Account"],
+        request=schemas.CredentialsBody,
+        responses=answers(200, schemas.CredentialsSaved, 409),
+    )
+    def put(self, request: Request) -> Response:
+        """From now on messages go out from this number. The token is stored encrypted and never shown."""
+        fields = Fields(body_of(request))
+        token = fields.text("whatsappAccessToken", required=True, longest=2_000)
+        number_id = fields.text("whatsappPhoneNumberId", required=True, longest=100)
+        waba_id = fields.text("whatsappBusinessAccountId", longest=100)
+        app_secret = fields.text("whatsappAppSecret", longest=200)
+        if token and not _TOKEN.fullmatch(token):
+            fields.fault("whatsappAccessToken", "Must be a Meta access token; they begin with EAA.")
+        if number_id and not _META_ID.fullmatch(number_id):
+            fields.fault(
+                "whatsappPhoneNumberId",
+                "Must be the Phone number ID from Meta (5 to 20 digits), not the phone number.",
+            )
+        if waba_id and not _META_ID.fullmatch(waba_id):
+            fields.fault("whatsappBusinessAccountId", "Must be 5 to 20 digits.")
+        if app_secret and not _APP_SECRET.fullmatch(app_secret):
+            fields.fault("whatsappAppSecret", "Must be the App Secret of your Meta app.")
+        fields.done()
+        number = connections.save_credentials(
+            caller(request),
+            access_token=Secret(token or ""),
+            phone_number_id=number_id or "",
+            waba_id=waba_id,
+            app_secret=Secret(app_secret) if app_secret else None,
+        )
+        return ok(
+            {
+                "byocConfigured": True,
+                "whatsappPhoneNumberId": number.phone_number_id,
+                "verified": False,
+                "callbackUrl": callback_url(number.callback_key),
+                "verifyToken": number.verify_token,
+            }
+        )
+
+    @extend_schema(
+        operation_id="removeCredentials",
+        summary="Remove your Meta credentials",
+        tags=["Account"],
+        request=None,
+        responses=answers(200, schemas.CredentialsRemoved),
+    )
+    def delete(self, request: Request) -> Response:
+        """Forgets the token. Messages that still wait for it will fail and say so."""
+        connections.remove_credentials(caller(request))
+        return ok({"byocConfigured": False})
+
+
+def callback_url(callback_key: str) -> str:
+    """Return a connection's own callback address, to paste into Meta's app settings."""
+    return f"{settings.PUBLIC_URL}/webhooks/whatsapp/{callback_key}"
+
+
+class VerifyCredentials(WhatsAPIView):
+    """``POST /auth/me/credentials/verify``."""
+
+    @extend_schema(
+        operation_id="verifyCredentials",
+        summary="Check your Meta credentials with Meta",
+        tags=["Account"],
+        request=None,
+        responses=answers(200, schemas.Verification),
+    )
+    def post(self, request: Request) -> Response:
+        """Asks Meta and answers with one line per check; a failed one says how to mend it."""
+        number = connections.default_connection(caller(request))
+        if number is None:
+            raise invalid("credentials", "No credentials are saved. Save them with PUT /auth/me/credentials.")
+        diagnosis = numbers.verify(number)
+        return ok(
+            {
+                "verified": diagnosis.verified,
+                "phoneNumber": number.display_phone or None,
+                "verifiedName": number.verified_name or None,
+                "whatsappBusinessAccountId": number.waba_id or None,
+                "checks": [
+                    {
+                        "check": line.check,
+                        "ok": line.ok,
+                        "message": line.message,
+                        "fix": line.fix,
+                        "code": line.code,
+                    }
+                    for line in diagnosis.checks
+                ],
+            }
+        )
+
+
+class RotateKey(WhatsAPIView):
+    """``POST /auth/me/rotate-key``."""
+
+    @extend_schema(
+        operation_id="rotateKey",
+        summary="Replace your API key",
+        tags=["Account"],
+        request=None,
+        responses=answers(200, schemas.RotatedKey),
+    )
+    def post(self, request: Request) -> Response:
+        """The old key stops working at once; the new one is shown in this answer and never again."""
+        return ok({"apiKey": keys.rotate(key_of(request)).reveal()})
