@@ -1,0 +1,1 @@
+"""What Hermod exists for: messages, from accepted to delivered."""

@@ -1,0 +1,123 @@
+"""Who a conversation is with: one Contact per customer and number, found by BSUID, wa_id or phone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Greatest
+
+from accounts.models import Connection
+from config.ids import uuid7
+from messaging.models import Contact, Message
+
+_FIND = (
+    "SELECT phone, id FROM messaging_contact WHERE connection_id = %s AND phone = ANY(%s) "
+    "UNION ALL SELECT wa_id, id FROM messaging_contact "
+    "WHERE connection_id = %s AND wa_id = ANY(%s) AND phone IS DISTINCT FROM wa_id"
+)
+_ADD = (
+    "INSERT INTO messaging_contact (id, account_id, connection_id, phone, profile_name, created_at) "
+    "SELECT u.id, %s, %s, u.phone, '', now() FROM unnest(%s::uuid[], %s::text[]) AS u(id, phone) "
+    "ON CONFLICT DO NOTHING"
+)
+
+
+def open_conversations(
+    *, account_id: uuid.UUID, connection_id: uuid.UUID, phones: Iterable[str]
+) -> dict[str, uuid.UUID]:
+    """Return each dialled number's contact, adding those that are new. Two statements when all are known."""
+    wanted = list(dict.fromkeys(phones))
+    with connection.cursor() as cursor:
+
+        def find() -> dict[str, uuid.UUID]:
+            cursor.execute(_FIND, [connection_id, wanted, connection_id, wanted])
+            found: dict[str, uuid.UUID] = {}
+            for phone, contact_id in cursor.fetchall():
+                found.setdefault(phone, contact_id)
+            return found
+
+        found = find()
+        missing = [phone for phone in wanted if phone not in found]
+        if missing:
+            cursor.execute(_ADD, [account_id, connection_id, [uuid7() for _ in missing], missing])
+            found = find()
+    return found
+
+
+def learn_wa_id(*, contact_id: uuid.UUID, wa_id: str) -> None:
+    """Note that Meta calls the dialled number ``wa_id``.
+
+    When a contact of that ``wa_id`` exists already (the customer wrote first), the two become one: the
+    older conversation keeps its id and takes over the messages.
+    """
+    try:
+        with transaction.atomic():
+            Contact.objects.filter(pk=contact_id, wa_id=None).update(wa_id=wa_id)
+            return
+    except IntegrityError:
+        pass
+    with transaction.atomic():
+        ours = Contact.objects.select_for_update().filter(pk=contact_id).first()
+        if ours is None:
+            return
+        other = Contact.objects.select_for_update().get(connection=ours.connection_id, wa_id=wa_id)
+        Message.objects.filter(contact=ours).update(contact=other)
+        phone = ours.phone
+        ours.delete()
+        if other.phone is None:
+            Contact.objects.filter(pk=other.pk).update(phone=phone)
+
+
+def of_sender(
+    number: Connection, *, wa_id: str | None, bsuid: str | None, profile_name: str | None
+) -> Contact | None:
+    """Find or add the contact that wrote to ``number``; None when Meta named nobody."""
+    if not wa_id and not bsuid:
+        return None
+    with transaction.atomic():
+        contact = _known(number, wa_id=wa_id, bsuid=bsuid)
+        if contact is None:
+            try:
+                with transaction.atomic():
+                    return Contact.objects.create(
+                        account_id=number.account_id,
+                        connection=number,
+                        phone=wa_id,
+                        wa_id=wa_id,
+                        bsuid=bsuid,
+                        profile_name=profile_name or "",
+                    )
+            except IntegrityError:  # somebody added it between our look and our insert
+                contact = _known(number, wa_id=wa_id, bsuid=bsuid)
+                if contact is None:
+                    raise
+        learnt = []
+        for name, value in (("wa_id", wa_id), ("bsuid", bsuid)):
+            taken = value and Contact.objects.filter(connection=number, **{name: value}).exists()
+            if value and getattr(contact, name) is None and not taken:
+                setattr(contact, name, value)
+                learnt.append(name)
+        if profile_name and contact.profile_name != profile_name:
+            contact.profile_name = profile_name
+            learnt.append("profile_name")
+        if learnt:
+            contact.save(update_fields=learnt)
+        return contact
+
+
+def _known(number: Connection, *, wa_id: str | None, bsuid: str | None) -> Contact | None:
+    mine = Contact.objects.select_for_update().filter(connection=number)
+    for condition in (Q(bsuid=bsuid) if bsuid else None, Q(wa_id=wa_id) if wa_id else None, Q(phone=wa_id)):
+        if condition is not None and (contact := mine.filter(condition).first()) is not None:
+            return contact
+    return None
+
+
+def heard_from(contact: Contact, at: datetime) -> None:
+    """Open the customer service window: the customer wrote at ``at``."""
+    Contact.objects.filter(pk=contact.pk, last_inbound_at=None).update(last_inbound_at=at)
+    Contact.objects.filter(pk=contact.pk).update(last_inbound_at=Greatest("last_inbound_at", at))

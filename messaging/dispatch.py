@@ -1,0 +1,338 @@
+"""The engine: claim, mark, call Meta, record; a stream of messages through one event loop.
+
+``claim`` leases a batch of due rows with their slots; ``mark`` notes, micro-batched and in a commit of
+its own, that calls are about to be made; many calls run at once on kept-alive connections; outcomes are
+recorded in micro-batches. No stage waits for a whole batch of another: one slow answer holds up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import aiohttp
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from accounts import vault
+from config.celery import channel
+from config.drains import POLL_SECONDS, Bell, Lifetime, awake
+from messaging import contacts, outcomes, pacing, unfinished
+from messaging.claiming import Claim, claim
+from messaging.meta import payloads
+from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
+from messaging.meta.codes import Outcome
+from messaging.timeline import Change, mark, record
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+#: slots closer than this are marked together
+MARK_TOGETHER_SECONDS = 0.01
+#: outcomes recorded in one transaction at most
+RECORD_AT_MOST = 500
+#: pause after the database went away, before asking again
+DATABASE_RETRY_SECONDS = 0.5
+
+
+class _Worker:
+    """A thread with a database connection of its own, for one stage of the pipeline.
+
+    Django's connections belong to threads; one thread per stage keeps each stage's statements in order
+    and lets claiming, marking and recording overlap.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in the thread; a lost connection is dropped so that the next call makes a new one."""
+
+        def guarded() -> T:
+            try:
+                close_old_connections()
+                return work()
+            except (OperationalError, InterfaceError):
+                connection.close()
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
+
+    async def close(self) -> None:
+        """Close the thread's connection and end it."""
+        await asyncio.get_running_loop().run_in_executor(
+            self._pool,
+            lambda: connection.close(),  # looked up in the thread: each has its own
+        )
+        self._pool.shutdown(wait=False)
+
+
+class Pipeline:
+    """One run of the engine. ``seconds`` None: as long as the settings say."""
+
+    def __init__(self, *, seconds: float | None = None, linger: float | None = None) -> None:
+        self._seconds = seconds
+        self._linger = linger
+        self._capacity = settings.SEND_CONCURRENCY
+        #: seconds between the mark and the start of a call; a worker frozen for longer must not send
+        self._slack = (settings.SEND_LEASE_SECONDS - settings.SEND_TIMEOUT_SECONDS) / 2
+        self._under_way = 0  # claimed and not yet recorded
+        self._slots: list[tuple[float, int, Claim]] = []  # a heap of claims by the time of their slot
+        self._order = itertools.count()
+        self._outcomes: asyncio.Queue[tuple[Change, int]] = asyncio.Queue()  # with its share of _under_way
+        self._calls: set[asyncio.Task[None]] = set()
+        self._numbers: dict[tuple[str, str, str], Number] = {}
+        self._learnt: set[uuid.UUID] = set()  # contacts whose WhatsApp number was stored in this run
+        self.sent = 0
+        #: the drain ended because its time was up, so there may be more to do
+        self.cut_short = False
+
+    async def run(self) -> None:
+        """Work until there is nothing left to do, the time is up or the process is asked to stop."""
+        if self._linger is None:
+            self._lifetime = Lifetime(seconds=self._seconds)
+        else:
+            self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
+        self._slot_added = asyncio.Event()
+        claimer, marker, recorder = _Worker("claim"), _Worker("mark"), _Worker("record")
+        self._pacer = _Worker("pace")
+        async with new_session(connections=self._capacity) as session:
+            stages = [
+                asyncio.create_task(self._mark(session, marker)),
+                asyncio.create_task(self._record(recorder)),
+            ]
+            try:
+                async with awake(channel("messages")) as bell:
+                    if bell is None:
+                        return
+                    await self._claim(bell, claimer)
+                # No longer the process's drain: the next one may start while slow calls end here.
+                await self._finish()
+            finally:
+                for stage in stages:
+                    stage.cancel()
+                await asyncio.gather(*stages, return_exceptions=True)
+                for worker in (claimer, marker, recorder, self._pacer):
+                    await worker.close()
+
+    # --- stage 1: claim
+
+    async def _claim(self, bell: Bell, worker: _Worker) -> None:
+        while self._lifetime.goes_on():
+            free = self._capacity - self._under_way
+            claims: list[Claim] = []
+            if free > 0:
+                try:
+                    claims = await worker.run(lambda free=free: claim(free))  # type: ignore[misc]
+                except (OperationalError, InterfaceError) as error:
+                    log.warning("claim failed; the database is asked again", error=repr(error))
+                    await asyncio.sleep(DATABASE_RETRY_SECONDS)
+            if claims:
+                self._lifetime.worked()
+                await self._accept(claims, worker)
+                # The next claim can bring more only when a slot comes near or a call has ended.
+                await bell.wait(0.02)
+            else:
+                if self._under_way:
+                    self._lifetime.worked()
+                await bell.wait(0.02 if self._under_way else POLL_SECONDS)
+        self.cut_short = self._lifetime.time_is_up()
+
+    async def _accept(self, claims: list[Claim], worker: _Worker) -> None:
+        now = time.monotonic()
+        settled: list[Claim] = []
+        for item in claims:
+            if unfinished.needs_no_call(item):
+                settled.append(item)
+            elif await self._can_open(item):
+                self._under_way += 1
+                heapq.heappush(self._slots, (now + item.wait, next(self._order), item))
+            else:
+                self._outcomes.put_nowait((outcomes.give_back(item), 0))
+        self._slot_added.set()
+        if settled:
+            try:
+                for change in await worker.run(lambda: unfinished.settle(settled)):
+                    self._outcomes.put_nowait((change, 0))
+            except (OperationalError, InterfaceError) as error:
+                # What is not settled now is due again when its lease runs out.
+                log.warning("settling failed; the leases will run out", error=repr(error))
+
+    async def _can_open(self, item: Claim) -> bool:
+        """Tell whether the number's credentials can be used; if not, hold the number before any mark."""
+        try:
+            self._number(item)
+        except (vault.CannotOpen, ValueError) as error:
+            assert item.sender is not None
+            await self._pacer.run(
+                partial(
+                    pacing.hold,
+                    item.sender.id,
+                    sealed_token=item.sender.access_token_sealed,
+                    reason=f"The saved credentials cannot be used: {error}. Save them again.",
+                )
+            )
+            return False
+        return True
+
+    # --- stage 2: mark
+
+    async def _mark(self, session: aiohttp.ClientSession, worker: _Worker) -> None:
+        while True:
+            if not self._slots:
+                self._slot_added.clear()
+                await self._slot_added.wait()
+            pause = self._slots[0][0] - time.monotonic()
+            if pause > 0:
+                self._slot_added.clear()
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._slot_added.wait()
+                except TimeoutError:
+                    pass
+                continue
+            near = time.monotonic() + MARK_TOGETHER_SECONDS
+            batch: list[Claim] = []
+            while self._slots and self._slots[0][0] <= near:
+                batch.append(heapq.heappop(self._slots)[2])
+            await self._mark_batch(session, worker, batch)
+
+    async def _mark_batch(self, session: aiohttp.ClientSession, worker: _Worker, batch: list[Claim]) -> None:
+        latest = time.monotonic() + self._slack
+        pairs = [(item.id, item.token) for item in batch]
+        try:
+            marked = await worker.run(lambda: mark(pairs, needed=settings.SEND_TIMEOUT_SECONDS + self._slack))
+        except (OperationalError, InterfaceError) as error:
+            # The commit may or may not have happened; a marked row without a call resolves as unknown.
+            log.warning("mark failed; the leases will run out", error=repr(error))
+            marked = set()
+        for item in batch:
+            if item.id in marked:
+                task = asyncio.create_task(self._call(session, item, latest))
+                self._calls.add(task)
+                task.add_done_callback(self._calls.discard)
+            else:
+                self._under_way -= 1
+
+    # --- stage 3: call
+
+    async def _call(self, session: aiohttp.ClientSession, item: Claim, latest: float) -> None:
+        try:
+            answer = await self._answer(session, item, latest)
+            change = outcomes.change_of(item, answer)
+            if isinstance(answer, Accepted):
+                self.sent += 1
+                await self._learn(item, answer)
+            elif isinstance(answer, Refused):
+                await self._slow(item, answer)
+        except Exception:
+            # A bug while building or judging: the row stays marked and is settled as a lost answer.
+            log.exception("a send ended without an outcome", message=str(item.id))
+            self._under_way -= 1
+            return
+        self._outcomes.put_nowait((change, 1))
+
+    async def _answer(self, session: aiohttp.ClientSession, item: Claim, latest: float) -> Answer:
+        number = self._number(item)
+        body = payloads.encode(
+            payloads.build(to=item.recipient, content=item.content, ref=payloads.ref_for(item.id))
+        )
+        # The last line before the call: a worker that was frozen since the mark must not send now.
+        if time.monotonic() > latest:
+            return Unsent("the worker was frozen between marking and calling")
+        return await send(session, number, body, timeout=settings.SEND_TIMEOUT_SECONDS)
+
+    def _number(self, item: Claim) -> Number:
+        sender = item.sender
+        assert sender is not None  # messages without a number never get here (unfinished.settle)
+        key = (sender.phone_number_id, sender.access_token_sealed, sender.app_secret_sealed)
+        number = self._numbers.get(key)
+        if number is None:
+            context = f"connection:{sender.account_id}:{sender.id}:"
+            app_secret = vault.unseal(sender.app_secret_sealed, context=context + "app_secret")
+            number = self._numbers[key] = Number(
+                graph_url=settings.META_GRAPH_URL,
+                version=settings.META_GRAPH_VERSION,
+                phone_number_id=sender.phone_number_id,
+                access_token=vault.unseal(sender.access_token_sealed, context=context + "access_token"),
+                app_secret=app_secret or None,
+            )
+        return number
+
+    async def _learn(self, item: Claim, answer: Accepted) -> None:
+        """Remember Meta's own form of the number where it differs (Brazil, Mexico, Argentina)."""
+        known = answer.wa_id in (None, item.recipient) or item.contact_id in self._learnt
+        if item.contact_id and answer.wa_id and not known:
+            self._learnt.add(item.contact_id)
+            try:
+                await self._pacer.run(
+                    partial(contacts.learn_wa_id, contact_id=item.contact_id, wa_id=answer.wa_id)
+                )
+            except Exception:
+                # The conversation may show twice; the message's own outcome matters more.
+                log.exception("a number's WhatsApp form was not stored", message=str(item.id))
+
+    async def _slow(self, item: Claim, answer: Refused) -> None:
+        """Let the number feel what Meta said: held, paused or given a breath."""
+        assert item.sender is not None
+        sender, outcome = item.sender, answer.meta.outcome
+        if outcome is Outcome.HOLD_CREDENTIALS:
+            await self._pacer.run(
+                partial(
+                    pacing.hold,
+                    sender.id,
+                    sealed_token=sender.access_token_sealed,
+                    reason=answer.meta.tells,
+                )
+            )
+        elif outcome in (Outcome.PAUSE_ACCOUNT, Outcome.THROTTLE_ACCOUNT):
+            seconds = answer.retry_after or outcomes.ACCOUNT_PAUSE_SECONDS
+            await self._pacer.run(partial(pacing.pause, sender.id, seconds=seconds, reason=answer.meta.tells))
+        elif outcome is Outcome.THROTTLE_NUMBER:
+            await self._pacer.run(partial(pacing.slow_down, sender.id))
+
+    # --- stage 4: record
+
+    async def _record(self, worker: _Worker) -> None:
+        while True:
+            batch = [await self._outcomes.get()]
+            while len(batch) < RECORD_AT_MOST and not self._outcomes.empty():
+                batch.append(self._outcomes.get_nowait())
+            await self._record_batch(worker, [change for change, _ in batch])
+            self._under_way -= sum(weight for _, weight in batch)
+            for _ in batch:
+                self._outcomes.task_done()
+
+    async def _record_batch(self, worker: _Worker, batch: list[Change]) -> None:
+        """Record until the database takes it: an answer of Meta's is too dear to drop."""
+        while True:
+            try:
+                await worker.run(lambda: record(batch))
+                return
+            except (OperationalError, InterfaceError) as error:
+                log.warning("record failed; the database is asked again", error=repr(error))
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
+
+    async def _finish(self) -> None:
+        """Let what was started end: slots not yet due are given back by their leases."""
+        for _, _, item in self._slots:
+            self._outcomes.put_nowait((outcomes.give_back(item), 1))
+        self._slots.clear()
+        while self._calls:
+            await asyncio.wait(set(self._calls))
+        await self._outcomes.join()
+
+
+def drain(*, seconds: float | None = None, linger: float | None = None) -> Pipeline:
+    """Send what is due. Called by the task, which lingers for more work, and by tests, which do not."""
+    pipeline = Pipeline(seconds=seconds, linger=linger)
+    asyncio.run(pipeline.run())
+    return pipeline

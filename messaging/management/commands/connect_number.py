@@ -1,0 +1,75 @@
+"""``connect_number``: stores a number's Meta credentials and verifies them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.connections import save_credentials
+from accounts.models import Account, Connection
+from config.errors import Refusal
+from config.secret import Secret
+from messaging import numbers
+
+
+class Command(BaseCommand):
+    """The secrets may come from the environment, where no process list shows them."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--account", required=True, help="the account's id")
+        parser.add_argument("--phone", required=True, help="+E.164")
+        parser.add_argument("--phone-number-id", required=True)
+        parser.add_argument("--waba-id", required=True)
+        parser.add_argument("--access-token", help="default: the variable HERMOD_ACCESS_TOKEN")
+        parser.add_argument("--app-secret", help="default: the variable HERMOD_APP_SECRET; may be absent")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Store, verify, report."""
+        token = options["access_token"] or os.environ.get("HERMOD_ACCESS_TOKEN", "")
+        app_secret = options["app_secret"] or os.environ.get("HERMOD_APP_SECRET", "")
+        if not token:
+            raise CommandError("Give --access-token or set HERMOD_ACCESS_TOKEN.")
+        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", options["phone"]):
+            raise CommandError("--phone must be +E.164, for example +15557654321.")
+        for name in ("phone_number_id", "waba_id"):
+            if not re.fullmatch(r"[0-9]{5,20}", options[name]):
+                raise CommandError(f"--{name.replace('_', '-')} must be 5 to 20 digits.")
+        try:
+            account = Account.objects.get(pk=options["account"])
+        except (Account.DoesNotExist, ValidationError):
+            raise CommandError("No account has this id.") from None
+        try:
+            number = save_credentials(
+                account,
+                access_token=Secret(token),
+                phone_number_id=options["phone_number_id"],
+                waba_id=options["waba_id"],
+                app_secret=Secret(app_secret) if app_secret else None,
+            )
+        except Refusal as refusal:
+            raise CommandError(refusal.message) from None
+        Connection.objects.filter(pk=number.pk).update(display_phone=options["phone"][1:])
+        diagnosis = numbers.verify(number)
+        result = {
+            "connection_id": str(number.pk),
+            "verified": diagnosis.verified,
+            "callback_key": number.callback_key,
+            "verify_token": number.verify_token,
+            "checks": [{"check": c.check, "ok": c.ok, "message": c.message} for c in diagnosis.checks],
+        }
+        if options["json"]:
+            self.stdout.write(json.dumps(result))
+            return
+        for check in diagnosis.checks:
+            word = {True: "ok", False: "FAILED", None: "unknown"}[check.ok]
+            self.stdout.write(f"{check.check:14} {word:8} {check.message} {check.fix or ''}")
+        self.stdout.write(f"connection     {number.pk}")

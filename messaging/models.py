@@ -1,0 +1,228 @@
+"""The tables of messaging: Message (the ledger), MessageEvent, Contact, Template, OrphanStatus."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Account, ApiKey, Connection
+from config.ids import uuid7
+
+
+class Status(models.TextChoices):
+    """Where a message stands. ``messaging.timeline`` owns the moves between them.
+
+    ``submitting`` and ``unknown`` are the engine's: the call to Meta is being made, or its answer was
+    lost. Customers see both as ``processing``.
+    """
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RETRYING = "retrying"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    RECEIVED = "received"  # the only status of an inbound message
+
+
+class Contact(models.Model):
+    """One customer as one of our numbers sees them: the conversation hangs on it.
+
+    Since 2026 WhatsApp may hide the number behind a business-scoped user id (BSUID), and Meta's
+    canonical ``wa_id`` may differ from the number that was dialled (Brazil, Mexico, Argentina), so
+    each of the three is optional and unique by itself.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="contacts")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="contacts")
+    #: digits as our side dials them
+    phone = models.CharField(max_length=20, null=True, blank=True)
+    #: digits as WhatsApp calls them
+    wa_id = models.CharField(max_length=20, null=True, blank=True)
+    bsuid = models.CharField(max_length=160, null=True, blank=True)
+    profile_name = models.CharField(max_length=300, blank=True)
+    #: the customer service window is open for 24 hours after this
+    last_inbound_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "phone"], name="contact_phone_once"),
+            models.UniqueConstraint(fields=["connection", "wa_id"], name="contact_wa_id_once"),
+            models.UniqueConstraint(fields=["connection", "bsuid"], name="contact_bsuid_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.profile_name or self.phone or self.wa_id or self.bsuid or str(self.id)
+
+
+class Message(models.Model):
+    """One message, out or in; for outbound ones also the ledger of what is left to do.
+
+    ``due_at`` is the whole queue: null means that nothing is left to do, a moment means that the row is
+    work from then on. Claiming moves it to the end of the lease and raises ``lease_token``, so a
+    scheduled send, a retry, a crashed worker and a lost knock are the same case: a row that is due.
+    """
+
+    class Direction(models.TextChoices):
+        """Seen from the business."""
+
+        OUT = "out"
+        IN = "in"
+
+    class Source(models.TextChoices):
+        """Who made the row."""
+
+        WHATSAPI = "whatsapi"
+        MOJEEB = "mojeeb"
+        DASHBOARD = "dashboard"
+        META = "meta"
+
+    class Lane(models.IntegerChoices):
+        """Which queue of its number a message stands in; lower goes first."""
+
+        SINGLE = 0
+        BULK = 1
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, null=True, blank=True, related_name="messages", db_index=False
+    )
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="messages", db_index=False
+    )
+    direction = models.CharField(max_length=3, choices=Direction.choices, default=Direction.OUT)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    #: the other side's number, digits only; empty when WhatsApp hides it
+    recipient = models.CharField(max_length=20, blank=True)
+    type = models.CharField(max_length=40)
+    body = models.TextField(null=True, blank=True)
+    #: the Meta-shaped part that was asked for (``{"type": "text", "text": {…}}``), or what came in
+    content = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict, blank=True)
+    dry_run = models.BooleanField(default=False)
+    correlation_id = models.CharField(max_length=128, blank=True)
+
+    status = models.CharField(max_length=10, choices=Status.choices)
+    #: number of entries in the timeline; the last one's ``sequence``
+    sequence = models.PositiveSmallIntegerField(default=0)
+    lane = models.SmallIntegerField(choices=Lane.choices, default=Lane.SINGLE)
+    due_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.BigIntegerField(default=0)
+    #: calls to Meta that were started
+    attempts = models.PositiveSmallIntegerField(default=0)
+    #: claims that ended without an outcome
+    crashes = models.PositiveSmallIntegerField(default=0)
+    #: when the call to Meta was last about to be made; null after an outcome that allows another
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    scheduled_for = models.DateTimeField(null=True, blank=True)
+
+    wamid = models.CharField(max_length=255, null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    error_code = models.IntegerField(null=True, blank=True)
+    #: a stable word for the failure (``recipient_unreachable``)
+    failure = models.CharField(max_length=60, blank=True)
+    #: the sentence that the customer reads
+    error_message = models.TextField(null=True, blank=True)
+    #: what Meta said: title, details, fbtrace_id, http_status
+    error_detail = models.JSONField(null=True, blank=True)
+    pricing = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "wamid"],
+                condition=Q(direction="in"),
+                name="message_inbound_once",
+            ),
+        ]
+        indexes = [
+            # The claim. Finished rows are not in it, so it stays small however large the table grows.
+            models.Index(
+                fields=["connection", "lane", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="message_due",
+            ),
+            models.Index(fields=["wamid"], condition=Q(wamid__isnull=False), name="message_by_wamid"),
+            models.Index(fields=["account", "-id"], name="message_by_account"),
+            models.Index(fields=["account", "status", "-id"], name="message_by_status"),
+            models.Index(fields=["contact", "-id"], name="message_by_contact"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class MessageEvent(models.Model):
+    """One entry of a message's timeline. Rows are added, never changed."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="events", db_index=False)
+    sequence = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=10, choices=Status.choices)
+    #: when it happened (Meta's clock for its callbacks)
+    at = models.DateTimeField()
+    #: when we learnt it
+    recorded_at = models.DateTimeField()
+    detail = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message", "sequence"], name="event_once")]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} {self.sequence} {self.status}"
+
+
+class OrphanStatus(models.Model):
+    """A status whose message is not known (yet): kept and tried again for seven days."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    wamid = models.CharField(max_length=255, db_index=True)
+    #: the item as Meta sent it
+    item = models.JSONField()
+    received_at = models.DateTimeField(db_index=True)
+    #: the same status again is the same row
+    digest = models.BinaryField(max_length=32, unique=True)
+
+    def __str__(self) -> str:
+        return self.wamid
+
+
+class Template(models.Model):
+    """An approved (or pending, paused, …) template as Meta stores it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="templates")
+    waba_id = models.CharField(max_length=20)
+    meta_id = models.CharField(max_length=32)
+    name = models.CharField(max_length=512)
+    language = models.CharField(max_length=20)
+    status = models.CharField(max_length=30)
+    category = models.CharField(max_length=30, blank=True)
+    parameter_format = models.CharField(max_length=12, default="POSITIONAL")
+    components = models.JSONField(default=list)
+    #: everything Meta said, also what we do not read yet
+    raw = models.JSONField(default=dict)
+    synced_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "waba_id", "meta_id"], name="template_once")
+        ]
+        indexes = [models.Index(fields=["account", "waba_id", "name", "language"], name="template_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.language})"

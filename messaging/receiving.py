@@ -1,0 +1,304 @@
+"""What Meta's callbacks do to our rows: statuses move messages, inbound messages join conversations.
+
+Every item counts by itself: one that cannot be applied is reported and the others go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Connection
+from config.json import character_problem
+from messaging import contacts
+from messaging.meta import codes
+from messaging.meta.callbacks import (
+    Broken,
+    InboundMessage,
+    StatusUpdate,
+    TemplateChange,
+    parse,
+    phone_number_ids,
+)
+from messaging.meta.payloads import message_id_from
+from messaging.models import Message, MessageEvent, OrphanStatus, Status, Template
+from messaging.timeline import Change, Failure, record
+
+log = structlog.get_logger(__name__)
+
+STATUSES = {
+    "sent": Status.SENT,
+    "delivered": Status.DELIVERED,
+    "read": Status.READ,
+    "played": Status.READ,
+    "failed": Status.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One callback to apply. ``account_id`` None: signed with the service's own secret, which may speak
+    for every number; otherwise only for that account's."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID | None
+    payload: object
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of the items; ``parked`` holds, per callback, those that could not be applied."""
+
+    parked: dict[uuid.UUID, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def park(self, callback: Callback, reason: str, raw: object) -> None:
+        """Set an item aside with its reason."""
+        text = orjson.dumps(raw, default=repr)[:2000].decode("utf-8", "replace")
+        self.parked.setdefault(callback.id, []).append({"reason": reason, "item": text})
+
+
+def apply(callbacks: Sequence[Callback]) -> Applied:
+    """Apply callbacks in order; statuses of all of them in as few statements as possible.
+
+    Raises ``OperationalError`` or ``InterfaceError`` when the database is away: nothing is lost, the
+    callbacks are still due.
+    """
+    applied = Applied()
+    numbers = _numbers(callbacks)
+    statuses: list[tuple[Callback, Connection, StatusUpdate]] = []
+    for callback in callbacks:
+        for item in parse(callback.payload):
+            if isinstance(item, Broken):
+                applied.park(callback, item.reason, item.raw)
+                continue
+            if isinstance(item, TemplateChange):
+                _guarded(applied, callback, item, lambda i=item, c=callback: _template(c, i))
+                continue
+            number = numbers.of(callback, item.phone_number_id)
+            if number is None:
+                if isinstance(item, StatusUpdate | InboundMessage):
+                    applied.park(callback, "no such number in this account", item.raw)
+                continue
+            if isinstance(item, StatusUpdate):
+                statuses.append((callback, number, item))
+            elif isinstance(item, InboundMessage):
+                _guarded(applied, callback, item, lambda n=number, i=item: receive(n, i))
+    _apply_statuses(applied, statuses)
+    return applied
+
+
+def _guarded(applied: Applied, callback: Callback, item: Any, work: Any) -> None:
+    try:
+        work()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("a callback's item could not be applied", callback=str(callback.id))
+        applied.park(callback, repr(error), item.raw)
+
+
+class _Numbers:
+    """The connections that the callbacks' numbers may mean."""
+
+    def __init__(self, rows: Iterable[Connection]) -> None:
+        self._by_number: dict[str, list[Connection]] = {}
+        for row in rows:  # live ones first, then the one removed last
+            self._by_number.setdefault(row.phone_number_id, []).append(row)
+
+    def of(self, callback: Callback, phone_number_id: str | None) -> Connection | None:
+        """Return the number, only if the signer may speak for it."""
+        for row in self._by_number.get(phone_number_id or "", []):
+            if callback.account_id is None or row.account_id == callback.account_id:
+                return row
+        return None
+
+
+def _numbers(callbacks: Sequence[Callback]) -> _Numbers:
+    wanted: set[str] = set()
+    for callback in callbacks:
+        wanted |= phone_number_ids(callback.payload)
+    rows = Connection.objects.filter(phone_number_id__in=wanted)
+    return _Numbers(sorted(rows, key=lambda row: (row.removed_at is not None, -_epoch(row.removed_at))))
+
+
+def _epoch(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
+
+
+# --- statuses
+
+
+def _apply_statuses(applied: Applied, statuses: Sequence[tuple[Callback, Connection, StatusUpdate]]) -> None:
+    """Record all statuses in one go; if that fails, one by one, so that a bad one harms only itself."""
+    if not statuses:
+        return
+    try:
+        _record_statuses([(number, item) for _, number, item in statuses])
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, ValueError):
+        log.exception("statuses could not be applied together; each is tried by itself")
+        for callback, number, item in statuses:
+            _guarded(applied, callback, item, lambda n=number, i=item: _record_statuses([(n, i)]))
+
+
+@transaction.atomic
+def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> None:
+    known = _match(statuses)
+    changes: list[Change] = []
+    for number, item in statuses:
+        status = STATUSES.get(item.status)
+        if status is None:
+            continue  # `deleted`, `warning` and whatever comes next say nothing about delivery
+        message_id = known.get((number.pk, item.wamid))
+        if message_id is None:
+            keep_orphan(number, item)
+        else:
+            changes.append(change_of(message_id, status, item))
+    record(changes)
+
+
+def _match(
+    statuses: Sequence[tuple[Connection, StatusUpdate]],
+) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
+    """Find each status's message: by our own id in it first, then by Meta's.
+
+    A message is found only through the number it was sent from; a signer cannot move another's.
+    """
+    refs = {ident for _, item in statuses if (ident := message_id_from(item.ref))}
+    wamids = {item.wamid for _, item in statuses}
+    numbers = {number.pk for number, _ in statuses}
+    rows = list(
+        Message.objects.filter(Q(pk__in=refs) | Q(wamid__in=wamids), direction=Message.Direction.OUT)
+        .filter(connection__in=numbers)
+        .values_list("id", "connection_id", "wamid")
+    )
+    by_id = {(connection_id, ident) for ident, connection_id, _ in rows}
+    by_wamid = {(connection_id, wamid): ident for ident, connection_id, wamid in rows if wamid}
+    found: dict[tuple[uuid.UUID, str], uuid.UUID] = {}
+    for number, item in statuses:
+        ref = message_id_from(item.ref)
+        ident = ref if ref and (number.pk, ref) in by_id else by_wamid.get((number.pk, item.wamid))
+        if ident is not None:
+            found[(number.pk, item.wamid)] = ident
+    return found
+
+
+def change_of(message_id: uuid.UUID, status: Status, item: StatusUpdate) -> Change:
+    """Translate a status callback into what the timeline understands."""
+    failure = None
+    if status == Status.FAILED:
+        first = item.errors[0] if item.errors else None
+        told = codes.failure(
+            first.code if first else None,
+            first.title if first else None,
+            first.details if first else None,
+        )
+        failure = Failure(
+            slug=told.meta.slug,
+            message=told.meta.tells,
+            code=told.code,
+            detail={"title": told.title, "details": told.details, "source": "callback"},
+        )
+    # Our clock may be behind Meta's; nothing has happened in the future.
+    at = min(item.at, datetime.now(UTC))
+    return Change(message_id, status, at=at, wamid=item.wamid, failure=failure, pricing=item.pricing)
+
+
+def keep_orphan(number: Connection, item: StatusUpdate) -> None:
+    """Keep a status whose message is not known; ``housekeeping`` tries again."""
+    digest = hashlib.sha256(orjson.dumps([str(number.pk), item.raw])).digest()
+    OrphanStatus.objects.bulk_create(
+        [
+            OrphanStatus(
+                connection=number,
+                wamid=item.wamid[:255],
+                item=_storable_json(item.raw),
+                received_at=timezone.now(),
+                digest=digest,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+# --- inbound messages
+
+
+@transaction.atomic
+def receive(number: Connection, item: InboundMessage) -> Message | None:
+    """Store an inbound message once; None when it was there already."""
+    contact = contacts.of_sender(
+        number,
+        wa_id=item.sender,
+        bsuid=item.sender_user_id,
+        profile_name=_storable(item.profile_name or "")[:300] or None,
+    )
+    now = timezone.now()
+    if Message.objects.filter(connection=number, wamid=item.wamid, direction=Message.Direction.IN).exists():
+        return None
+    message = Message(
+        account_id=number.account_id,
+        connection=number,
+        contact=contact,
+        direction=Message.Direction.IN,
+        source=Message.Source.META,
+        recipient=(item.sender or "")[:20],
+        type=item.type[:40],
+        body=_storable(item.text) if item.text is not None else None,
+        content=_storable_json(item.raw),
+        status=Status.RECEIVED,
+        sequence=1,
+        wamid=item.wamid,
+        created_at=now,
+    )
+    inserted = Message.objects.bulk_create([message], ignore_conflicts=True)
+    if not Message.objects.filter(pk=inserted[0].pk).exists():
+        return None
+    MessageEvent.objects.create(
+        message=message, sequence=1, status=Status.RECEIVED, at=min(item.at, now), recorded_at=now
+    )
+    if contact is not None and item.opens_window:
+        contacts.heard_from(contact, min(item.at, now))
+    return message
+
+
+def _storable(text: str) -> str:
+    """Replace what Postgres cannot store; a stranger's odd character must not cost us the message."""
+    if character_problem(text) is None:
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _storable_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable_json(inner) for inner in value]
+    return value
+
+
+# --- templates
+
+
+def _template(callback: Callback, item: TemplateChange) -> None:
+    """Follow a template's status and category; the next sync brings the rest."""
+    mine = Template.objects.filter(waba_id=item.waba_id or "", meta_id=item.template_id)
+    if callback.account_id is not None:
+        mine = mine.filter(account_id=callback.account_id)
+    if item.event and item.field == "message_template_status_update":
+        mine.update(status=item.event[:30])
+    if item.category and item.field == "template_category_update":
+        mine.update(category=item.category[:30])

@@ -1,0 +1,27 @@
+"""Celery's face of messaging: knocks become drains. No task takes an argument."""
+
+from __future__ import annotations
+
+from config import stopping
+from config.celery import app, wake
+from messaging import dispatch, housekeeping
+
+
+@app.task(name="messaging.tasks.drain", queue="messages")
+def drain() -> None:
+    """Send what is due; when the time was up before the work was, knock again."""
+    if dispatch.drain().cut_short and not stopping.asked():
+        wake("messages")
+
+
+@app.task(name="messaging.tasks.adopt_orphans", queue="maintenance")
+def adopt_orphans() -> None:
+    """Match statuses that came before their message was known, and let what expired fail."""
+    housekeeping.adopt_orphans()
+    housekeeping.expire()
+
+
+@app.task(name="messaging.tasks.sweep", queue="maintenance")
+def sweep() -> None:
+    """Delete what has been kept long enough."""
+    housekeeping.sweep()

@@ -1,0 +1,416 @@
+"""The only module that writes Message.status. Forward only.
+
+Two kinds of writers come here. The engine holds a lease, and its outcomes count only while the row
+still carries its token. A callback (or an accepted answer) needs no token: it proves that Meta has the
+message, whoever sent it. ``advance`` is the whole rule book, a pure function of one row and one
+change; ``record`` applies many of them in one transaction, ``mark`` is the step before a call to Meta.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import structlog
+from django.db import connection, transaction
+
+from messaging.models import Status
+
+log = structlog.get_logger(__name__)
+
+#: what a message may still be sent from; ``submitting`` and ``unknown`` are calls without an outcome
+WAITING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.RETRYING})
+OPEN = WAITING | {Status.SUBMITTING, Status.UNKNOWN}
+_RANK = {Status.SENT: 1, Status.FAILED: 2, Status.DELIVERED: 3, Status.READ: 4}
+#: failures that were our conclusion, not Meta's word: proof that the message was sent undoes them
+_CONCLUDED = frozenset({"outcome_unknown", "expired", "poison"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message failed: Meta's code if any, a stable word, a sentence, and what Meta said."""
+
+    slug: str
+    message: str
+    code: int | None = None
+    detail: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to a message.
+
+    ``status`` is where it leads. ``token`` is the lease it was learnt under; None: proof by itself.
+    ``at`` is when it happened (None: now, by the database's clock). ``delay`` is how long until the row
+    is due again (``retrying`` and ``unknown``). ``spent`` False: the call was never made or surely not
+    processed for a reason of pace, so the attempt does not count.
+    """
+
+    message_id: uuid.UUID
+    status: Status
+    token: int | None = None
+    at: datetime | None = None
+    wamid: str | None = None
+    delay: timedelta | None = None
+    failure: Failure | None = None
+    pricing: dict[str, Any] | None = None
+    spent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The part of a message that the rules read and write."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID
+    dry_run: bool
+    status: Status
+    sequence: int
+    lease_token: int
+    attempts: int
+    crashes: int
+    due_at: datetime | None
+    submitted_at: datetime | None
+    wamid: str | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    failed_at: datetime | None
+    failure: str
+    error_code: int | None
+    error_message: str | None
+    error_detail: dict[str, Any] | None
+    pricing: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What ``advance`` decided: the new row, the timeline entry if any, and whether the status moved."""
+
+    row: Row
+    entry: Status | None
+    at: datetime
+    moved: bool
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What ``record`` did: the moved messages with their new status, and changes that came too late."""
+
+    moved: list[tuple[uuid.UUID, Status]] = field(default_factory=list)
+    ignored: int = 0
+    missing: list[Change] = field(default_factory=list)
+
+
+def advance(row: Row, change: Change, now: datetime) -> Step | None:
+    """Apply one change to one row; None when it says nothing new.
+
+    Status never goes back: ``failed`` wins over ``sent`` and loses to ``delivered`` and ``read``;
+    ``read`` implies ``delivered`` implies ``sent``. A late status still fills in its own time.
+    """
+    at = change.at or now
+    if change.status in (Status.SENT, Status.DELIVERED, Status.READ):
+        return _delivered_that_far(row, change, at)
+    if change.status == Status.FAILED:
+        return _failed(row, change, at)
+    return _still_open(row, change, now)
+
+
+def _delivered_that_far(row: Row, change: Change, at: datetime) -> Step | None:
+    if row.status == Status.RECEIVED:
+        return None
+    at = max(at, row.created_at)
+    rank = _RANK[change.status]
+    known = _RANK.get(row.status, 0)
+    wamid = row.wamid or change.wamid
+    pricing = change.pricing or row.pricing
+    proof_undoes_failure = row.status == Status.FAILED and row.failure in _CONCLUDED
+    if known < rank or proof_undoes_failure:
+        sent_at = row.sent_at or at
+        fresh = replace(
+            row,
+            status=change.status,
+            wamid=wamid,
+            pricing=pricing,
+            due_at=None,
+            crashes=0,
+            sent_at=sent_at,
+        )
+        if rank >= _RANK[Status.DELIVERED]:
+            # Meta counts whole seconds; a delivery must not seem older than its sending.
+            at = max(at, sent_at)
+            fresh = replace(fresh, delivered_at=row.delivered_at or at)
+        if change.status == Status.READ:
+            at = max(at, fresh.delivered_at or at)
+            fresh = replace(fresh, read_at=at)
+        if row.status == Status.FAILED:
+            fresh = replace(
+                fresh, failed_at=None, failure="", error_code=None, error_message=None, error_detail=None
+            )
+        return Step(fresh, change.status, at, moved=True)
+    fresh = replace(row, wamid=wamid, pricing=pricing)
+    late = known > rank and row.status != Status.FAILED
+    if late and change.status == Status.SENT and (row.sent_at is None or at <= row.sent_at):
+        return Step(replace(fresh, sent_at=at), Status.SENT, at, moved=False)
+    if late and change.status == Status.DELIVERED and (row.delivered_at is None or at <= row.delivered_at):
+        return Step(replace(fresh, delivered_at=at), Status.DELIVERED, at, moved=False)
+    return Step(fresh, None, at, moved=False) if fresh != row else None
+
+
+def _failed(row: Row, change: Change, at: datetime) -> Step | None:
+    if row.status not in OPEN and row.status != Status.SENT:
+        return None
+    if change.token is not None and (change.token != row.lease_token or row.status == Status.SENT):
+        return None
+    at = max(at, row.created_at)
+    failure = change.failure or Failure("failed", "WhatsApp could not deliver this message.")
+    fresh = replace(
+        row,
+        status=Status.FAILED,
+        wamid=row.wamid or change.wamid,
+        due_at=None,
+        crashes=0,
+        failed_at=at,
+        failure=failure.slug,
+        error_code=failure.code,
+        error_message=failure.message,
+        error_detail=failure.detail,
+    )
+    return Step(fresh, Status.FAILED, at, moved=True)
+
+
+def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
+    if row.status not in OPEN or change.token != row.lease_token:
+        return None
+    due = now + (change.delay or timedelta(0))
+    if change.status == Status.UNKNOWN:
+        return Step(replace(row, status=Status.UNKNOWN, due_at=due), None, now, moved=True)
+    if change.status == row.status and not change.spent:
+        return Step(replace(row, due_at=due, crashes=0), None, now, moved=False)  # a claim given back
+    attempts = row.attempts if change.spent else max(0, row.attempts - 1)
+    fresh = replace(row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=0)
+    if change.status == Status.CANCELED:
+        return Step(replace(fresh, due_at=None), Status.CANCELED, now, moved=True)
+    # A throttled message may wait in line many times; its timeline says so once or twice, not each time.
+    entry = change.status if change.spent or row.sequence <= 2 else None
+    return Step(fresh, entry, now, moved=entry is not None)
+
+
+_COLUMNS: Sequence[tuple[str, str]] = (
+    # column of the row that changes, its Postgres type
+    ("status", "text"),
+    ("sequence", "smallint"),
+    ("attempts", "smallint"),
+    ("crashes", "smallint"),
+    ("due_at", "timestamptz"),
+    ("submitted_at", "timestamptz"),
+    ("wamid", "text"),
+    ("sent_at", "timestamptz"),
+    ("delivered_at", "timestamptz"),
+    ("read_at", "timestamptz"),
+    ("failed_at", "timestamptz"),
+    ("failure", "text"),
+    ("error_code", "int"),
+    ("error_message", "text"),
+    ("error_detail", "jsonb"),
+    ("pricing", "jsonb"),
+)
+_JSON = frozenset({"error_detail", "pricing"})
+_READ = (
+    "id, account_id, dry_run, status, sequence, lease_token, attempts, crashes, due_at, submitted_at, "
+    "wamid, sent_at, delivered_at, read_at, failed_at, failure, error_code, error_message, "
+    "error_detail::text, pricing::text, created_at"
+)
+_LOCK = f"SELECT {_READ}, now() FROM messaging_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
+_UPDATE = (
+    "UPDATE messaging_message AS m SET "  # noqa: S608
+    + ", ".join(f"{name} = u.{name}" for name, _ in _COLUMNS)
+    + " FROM unnest(%s::uuid[], "
+    + ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
+    + ") AS u(id, "
+    + ", ".join(name for name, _ in _COLUMNS)
+    + ") WHERE m.id = u.id"
+)
+_INSERT_EVENTS = (
+    "INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at, detail) "
+    "SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::timestamptz[], %s::timestamptz[], "
+    "%s::jsonb[])"
+)
+
+
+def record(changes: Iterable[Change]) -> Recorded:
+    """Apply changes to their messages in one transaction and return what moved.
+
+    Rows are locked in the order of their ids, so two recorders never wait for each other in a circle.
+    Changes of one message are applied in the order given.
+    """
+    by_message: dict[uuid.UUID, list[Change]] = {}
+    for change in changes:
+        by_message.setdefault(change.message_id, []).append(change)
+    recorded = Recorded()
+    if not by_message:
+        return recorded
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK, [list(by_message)])
+        fetched = cursor.fetchall()
+        if not fetched:
+            recorded.missing = [change for batch in by_message.values() for change in batch]
+            return recorded
+        now = fetched[0][-1]
+        before = {row.id: row for row in map(_row, fetched)}
+        after: dict[uuid.UUID, Row] = {}
+        entries: list[tuple[Row, Step, Change]] = []
+        for message_id, batch in by_message.items():
+            row = before.get(message_id)
+            if row is None:
+                recorded.missing.extend(batch)
+                continue
+            for change in batch:
+                _suspect_double(row, change)
+                step = advance(row, change, now)
+                if step is None:
+                    recorded.ignored += 1
+                    continue
+                row = step.row
+                if step.entry is not None:
+                    row = replace(row, sequence=row.sequence + 1)
+                    entries.append((row, step, change))
+                if step.moved:
+                    recorded.moved.append((row.id, row.status))
+            if row != before[message_id]:
+                after[message_id] = row
+        entries = _without_known_late_ones(cursor, entries, after)
+        _write(cursor, list(after.values()), entries, now)
+        _count_sent(cursor, before, after)
+    return recorded
+
+
+def _row(values: Sequence[Any]) -> Row:
+    named = list(values[:-1])
+    named[3] = Status(named[3])
+    for index in (18, 19):
+        named[index] = orjson.loads(named[index]) if named[index] is not None else None
+    return Row(*named)
+
+
+def _suspect_double(row: Row, change: Change) -> None:
+    if change.wamid and row.wamid and change.wamid != row.wamid:
+        log.error(
+            "duplicate suspected: Meta knows this message by two ids",
+            message=str(row.id),
+            first=row.wamid,
+            second=change.wamid,
+        )
+
+
+def _without_known_late_ones(
+    cursor: Any, entries: list[tuple[Row, Step, Change]], after: dict[uuid.UUID, Row]
+) -> list[tuple[Row, Step, Change]]:
+    """Drop entries for a late status that the timeline already shows (a redelivered callback)."""
+    late = [row.id for row, step, _ in entries if not step.moved]
+    if not late:
+        return entries
+    cursor.execute("SELECT message_id, status FROM messaging_messageevent WHERE message_id = ANY(%s)", [late])
+    known = set(cursor.fetchall())
+    kept: list[tuple[Row, Step, Change]] = []
+    dropped: Counter[uuid.UUID] = Counter()
+    for row, step, change in entries:
+        if not step.moved and (row.id, step.entry) in known:
+            dropped[row.id] += 1
+            continue
+        known.add((row.id, step.entry))
+        kept.append((replace(row, sequence=row.sequence - dropped[row.id]), step, change))
+    for message_id, count in dropped.items():
+        after[message_id] = replace(after[message_id], sequence=after[message_id].sequence - count)
+    return kept
+
+
+def _write(cursor: Any, rows: list[Row], entries: list[tuple[Row, Step, Change]], now: datetime) -> None:
+    if rows:
+        columns: list[list[Any]] = [[row.id for row in rows]]
+        for name, _ in _COLUMNS:
+            values = [getattr(row, name) for row in rows]
+            if name in _JSON:
+                values = [None if value is None else orjson.dumps(value).decode() for value in values]
+            columns.append(values)
+        cursor.execute(_UPDATE, columns)
+    if entries:
+        cursor.execute(
+            _INSERT_EVENTS,
+            [
+                [row.id for row, _, _ in entries],
+                [row.sequence for row, _, _ in entries],
+                [step.entry for _, step, _ in entries],
+                [step.at for _, step, _ in entries],
+                [now] * len(entries),
+                [_detail(change) for _, _, change in entries],
+            ],
+        )
+
+
+def _detail(change: Change) -> str | None:
+    failure = change.failure
+    if failure is None:
+        return None
+    return orjson.dumps({"code": failure.code, "failure": failure.slug, "message": failure.message}).decode()
+
+
+def _count_sent(cursor: Any, before: dict[uuid.UUID, Row], after: dict[uuid.UUID, Row]) -> None:
+    """Add newly accepted messages to their accounts' lifetime counter (W39; dry runs do not count)."""
+    counts = Counter(
+        row.account_id
+        for row in after.values()
+        if row.sent_at and not before[row.id].sent_at and not row.dry_run
+    )
+    for account_id in sorted(counts):
+        cursor.execute(
+            "UPDATE accounts_account SET messages_sent = messages_sent + %s WHERE id = %s",
+            [counts[account_id], account_id],
+        )
+
+
+_MARK = """
+WITH held AS (
+    SELECT m.id, m.status FROM messaging_message m
+    JOIN unnest(%s::uuid[], %s::bigint[]) AS c(id, token) ON m.id = c.id AND m.lease_token = c.token
+    WHERE m.status = ANY(%s) AND m.due_at > now() + make_interval(secs => %s)
+    ORDER BY m.id FOR NO KEY UPDATE OF m
+), marked AS (
+    UPDATE messaging_message m
+    SET status = 'submitting', submitted_at = now(), attempts = m.attempts + 1,
+        sequence = m.sequence + (CASE WHEN held.status = 'scheduled' THEN 1 ELSE 0 END)
+    FROM held WHERE m.id = held.id
+    RETURNING m.id, m.sequence, held.status AS before
+), queued AS (
+    INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at)
+    SELECT id, sequence, 'queued', now(), now() FROM marked WHERE before = 'scheduled'
+)
+SELECT id FROM marked
+"""
+
+
+def mark(claims: Sequence[tuple[uuid.UUID, int]], *, needed: float) -> set[uuid.UUID]:
+    """Note, in a commit of its own, that the calls for these (message, token) pairs are about to be made.
+
+    Returns the messages that may be called for: their lease is ours for at least ``needed`` more
+    seconds and nothing has been proved about them meanwhile. The others must be left alone.
+    """
+    if not claims:
+        return set()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            _MARK,
+            [
+                [message_id for message_id, _ in claims],
+                [token for _, token in claims],
+                [Status.SCHEDULED, Status.QUEUED, Status.RETRYING],
+                needed,
+            ],
+        )
+        return {row[0] for row in cursor.fetchall()}

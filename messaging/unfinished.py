@@ -1,0 +1,102 @@
+"""Claimed rows that are settled without a call: lost answers, expired ones, dry runs, missing numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+
+from accounts.connections import default_connection
+from accounts.models import Account
+from messaging import contacts, outcomes
+from messaging.claiming import Claim
+from messaging.models import Message, Status, Template
+from messaging.timeline import Change
+
+
+def needs_no_call(claim: Claim) -> bool:
+    """Tell whether ``settle`` decides about this claim."""
+    return (
+        claim.dry_run
+        or claim.sender is None
+        or claim.sender.removed
+        or claim.status in (Status.SUBMITTING, Status.UNKNOWN)
+        or claim.crashes > outcomes.MAX_CRASHES
+        or (claim.left is not None and claim.left <= 0)
+    )
+
+
+def settle(claims: Sequence[Claim]) -> list[Change]:
+    """Say what becomes of claims that need no call. Reads the database, and moves messages of a replaced
+    number to the one that replaced it."""
+    changes: list[Change] = []
+    for claim in claims:
+        if claim.status == Status.SUBMITTING:
+            # A worker died between the mark and the record: Meta may have the message.
+            wait = outcomes.unknown_wait(claim.submitted_ago)
+            changes.append(Change(claim.id, Status.UNKNOWN, token=claim.token, delay=wait))
+        elif claim.status == Status.UNKNOWN:
+            changes.append(_decide(claim))
+        elif claim.crashes > outcomes.MAX_CRASHES:
+            changes.append(_failed(claim, outcomes.POISON))
+        elif claim.left is not None and claim.left <= 0:
+            changes.append(_failed(claim, outcomes.EXPIRED))
+        elif claim.dry_run:
+            # W12: the whole way, without Meta.
+            changes += [Change(claim.id, Status.SENT), Change(claim.id, Status.DELIVERED)]
+        else:
+            changes += _rehome(claim)
+    return changes
+
+
+def _failed(claim: Claim, failure: outcomes.Failure) -> Change:
+    return Change(claim.id, Status.FAILED, token=claim.token, failure=failure)
+
+
+def _decide(claim: Claim) -> Change:
+    """Nobody reported on the message within the waiting time: follow its rule.
+
+    One-time passwords and marketing fail rather than risk a second copy; so does a template whose
+    category we do not know, since it may be one of those. The rest is sent again.
+    """
+    expired = claim.left is not None and claim.left <= 0
+    if expired or not _may_repeat(claim):
+        return _failed(claim, outcomes.OUTCOME_UNKNOWN)
+    return outcomes.once_more(claim)
+
+
+def _may_repeat(claim: Claim) -> bool:
+    template: dict[str, Any] | None = claim.content.get("template")
+    if template is None:
+        return True
+    category = (
+        Template.objects.filter(
+            account_id=claim.account_id,
+            waba_id=claim.sender.waba_id if claim.sender else "",
+            name=template["name"],
+            language=template["language"],
+        )
+        .values_list("category", flat=True)
+        .first()
+    )
+    return category == "UTILITY"
+
+
+def _rehome(claim: Claim) -> list[Change]:
+    """W49: a message uses the credentials that are there when the worker runs.
+
+    Its number was replaced: it moves to the account's present one and is due at once. There is none: it
+    fails and says why.
+    """
+    number = default_connection(Account(pk=claim.account_id))
+    if number is None:
+        return [_failed(claim, outcomes.NO_CREDENTIALS)]
+    with transaction.atomic():
+        people = contacts.open_conversations(
+            account_id=claim.account_id, connection_id=number.pk, phones=[claim.recipient]
+        )
+        Message.objects.filter(pk=claim.id, lease_token=claim.token).update(
+            connection=number, contact=people.get(claim.recipient)
+        )
+    return [outcomes.give_back(claim)]

@@ -1,0 +1,1 @@
+"""What comes in from Meta (and, later, what goes out to customers)."""

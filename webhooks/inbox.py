@@ -1,0 +1,136 @@
+"""The inbox: a callback is stored before it is answered, and applied by the worker afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from django.db import connection, transaction
+
+from config.correlation import correlation_id
+from config.ids import uuid7
+from webhooks.models import InboundEvent
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+LEASE_SECONDS = 60.0
+#: tries before a callback that cannot be applied is left for an operator
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed callback."""
+
+    id: uuid.UUID
+    token: int
+    account_id: uuid.UUID | None
+    raw: bytes
+    attempts: int
+    correlation_id: str
+
+
+#: applies callbacks and returns, per callback, the items that had to be set aside
+Apply = Callable[[Sequence[Held]], dict[uuid.UUID, list[dict[str, object]]]]
+
+_INSERT = """
+INSERT INTO webhooks_inboundevent
+    (id, source, account_id, digest, raw, correlation_id, received_at, due_at, lease_token, attempts, parked)
+VALUES (%s, %s, %s, %s, %s, %s, now(), now(), 0, 0, '[]')
+ON CONFLICT (digest) DO NOTHING
+"""
+_CLAIM = """
+UPDATE webhooks_inboundevent e
+SET lease_token = e.lease_token + 1, due_at = now() + make_interval(secs => %s), attempts = e.attempts + 1
+WHERE e.id IN (SELECT id FROM webhooks_inboundevent WHERE due_at <= now() AND source = %s
+               ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING e.id, e.lease_token, e.account_id, e.raw, e.attempts, e.correlation_id
+"""
+_DONE = """
+UPDATE webhooks_inboundevent e SET due_at = NULL, applied_at = now(), parked = u.parked
+FROM unnest(%s::uuid[], %s::bigint[], %s::jsonb[]) AS u(id, token, parked)
+WHERE e.id = u.id AND e.lease_token = u.token
+"""
+_LATER = """
+UPDATE webhooks_inboundevent
+SET due_at = CASE WHEN attempts >= %s THEN NULL ELSE now() + make_interval(secs => power(4, attempts)) END,
+    parked = %s
+WHERE id = %s AND lease_token = %s
+"""
+
+
+def receive(*, source: InboundEvent.Source, account_id: uuid.UUID | None, raw: bytes) -> bool:
+    """Store a verified callback: one insert. False: the same bytes were stored before.
+
+    The account is part of the digest, so that one signer cannot make another's callback a duplicate.
+    """
+    digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [uuid7(), source, account_id, digest, raw, correlation_id()])
+        return cursor.rowcount == 1
+
+
+def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -> int:
+    """Apply what is due, in batches; returns how many callbacks were applied.
+
+    When a batch fails as a whole, its callbacks are tried one by one, and one that keeps failing is
+    parked after ``MAX_ATTEMPTS``.
+    """
+    done = 0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        held = _claim(source)
+        if not held:
+            break
+        try:
+            done += _apply(held, apply)
+        except Exception:
+            if len(held) > 1:
+                log.exception("a batch of callbacks failed; each is tried by itself", count=len(held))
+            for one in held:
+                try:
+                    done += _apply([one], apply)
+                except Exception as error:
+                    log.exception("a callback could not be applied", callback=str(one.id))
+                    _try_later(one, error)
+    return done
+
+
+@transaction.atomic
+def _claim(source: InboundEvent.Source) -> list[Held]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [LEASE_SECONDS, source, BATCH])
+        held = [
+            Held(ident, token, account_id, bytes(raw), attempts, ident_)
+            for ident, token, account_id, raw, attempts, ident_ in cursor.fetchall()
+        ]
+    return sorted(held, key=lambda one: one.id)
+
+
+@transaction.atomic
+def _apply(held: Sequence[Held], apply: Apply) -> int:
+    parked = apply(held)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DONE,
+            [
+                [one.id for one in held],
+                [one.token for one in held],
+                [orjson.dumps(parked.get(one.id, [])).decode() for one in held],
+            ],
+        )
+    for ident, items in parked.items():
+        log.warning("items of a callback were parked", callback=str(ident), count=len(items))
+    return len(held)
+
+
+def _try_later(one: Held, error: Exception) -> None:
+    reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(_LATER, [MAX_ATTEMPTS, reason, one.id, one.token])

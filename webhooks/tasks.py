@@ -1,0 +1,34 @@
+"""Celery's face of the inbox: a knock becomes a drain."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import orjson
+
+from config import stopping
+from config.celery import app, channel
+from config.drains import doorbell
+from messaging import receiving
+from webhooks import inbox
+from webhooks.models import InboundEvent
+
+
+def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, object]]]:
+    """Apply Meta's callbacks; a body that is not JSON cannot happen (the receiver reads it first)."""
+    callbacks = [receiving.Callback(one.id, one.account_id, orjson.loads(one.raw)) for one in held]
+    return receiving.apply(callbacks).parked
+
+
+@app.task(name="webhooks.tasks.drain", queue="inbox")
+def drain() -> None:
+    """Apply callbacks while they come, and linger a little for the next."""
+    with doorbell(channel("inbox")) as bell:
+        if bell is None:
+            return
+        while bell.goes_on() and not stopping.asked():
+            if inbox.drain(source=InboundEvent.Source.META, apply=apply_meta):
+                bell.worked()
+            else:
+                bell.wait()
