@@ -1,4 +1,4 @@
-"""One Redis address in the three spellings its users want, and the embedded servers' addresses."""
+"""One Redis address in the spellings its users want, and what a running `make run` left to be found."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{parts.path}?virtual_host={database}"
 
 
-def data_dir_urls(data_dir: Path) -> dict[str, str]:
-    """Addresses that a running `make run` left in ``DATA_DIR/services.env``; empty when there are none.
+def left_in(data_dir: Path) -> dict[str, str]:
+    """Read what a running `make run` left in ``DATA_DIR``: its servers' addresses and its secrets.
 
-    They let an operator type ``python manage.py …`` beside it without setting anything.
+    They let an operator type ``python manage.py …`` beside it without setting anything. Empty when
+    there is nothing; the environment always wins.
     """
-    try:
-        lines = (data_dir / "services.env").read_text().splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition("=") for line in lines if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    found: dict[str, str] = {}
+    for name in ("services.env", "secrets.env"):
+        try:
+            lines = (data_dir / name).read_text().splitlines()
+        except OSError:
+            continue
+        pairs = (line.partition("=") for line in lines if "=" in line)
+        found |= {key.strip(): value.strip() for key, _, value in pairs}
+    return found

@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 #: a due row older than this means that no worker takes it
 STUCK_SECONDS = 60
+#: a worker looks for work several times a second and notes it every two
+WORKER_SEEN_SECONDS = 6
 #: Postgres settings that the promise "202 means durable" stands on
 _DURABLE = ["fsync", "full_page_writes", "synchronous_commit"]
 
@@ -41,6 +43,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Say whether requests can be served: database, broker, age of the oldest waiting row."""
     checks: dict[str, Any] = {"database": _database(), "broker": _broker(), "queue": _queue()}
     ready = all(check["ok"] for check in checks.values())
+    # Told, not counted: without a worker messages are still accepted, and taking the web server out of
+    # its load balancer would only lose them. A queue that stands still does count, above.
+    checks["worker"] = _worker()
     return JsonResponse(
         {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
     )
@@ -80,6 +85,20 @@ def _queue() -> dict[str, Any]:
         return {"ok": False, "error": "the database does not answer"}
     oldest = {"messages": round(float(messages or 0), 1), "inbox": round(float(inbox or 0), 1)}
     return {"ok": max(oldest.values()) < STUCK_SECONDS, "oldest_seconds": oldest}
+
+
+def _worker() -> dict[str, Any]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat WHERE name = 'worker'"
+            )
+            row = cursor.fetchone()
+    except DatabaseError:
+        connection.close()
+        return {"ok": False, "error": "the database does not answer"}
+    seen = round(float(row[0]), 1) if row else None
+    return {"ok": seen is not None and seen < WORKER_SEEN_SECONDS, "last_claim_seconds": seen}
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

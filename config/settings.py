@@ -11,7 +11,7 @@ from pathlib import Path
 
 import environ
 
-from config.addresses import broker_url, data_dir_urls
+from config.addresses import broker_url, left_in
 from config.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -29,11 +29,16 @@ DATA_DIR = Path(env.str("DATA_DIR", default=".local"))
 if not DATA_DIR.is_absolute():
     DATA_DIR = BASE_DIR / DATA_DIR
 
+# What a running `make run` left in DATA_DIR serves where the environment says nothing.
+_left = left_in(DATA_DIR)
+
 # --- secrets: required; without them a throwaway key lets `manage.py check` say what is missing.
-SECRET_KEY_GIVEN = env.str("SECRET_KEY", default="")
+SECRET_KEY_GIVEN = env.str("SECRET_KEY", default="") or _left.get("SECRET_KEY", "")
 SECRET_KEY = SECRET_KEY_GIVEN or secrets.token_urlsafe(48)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-CREDENTIALS_KEYS = env.list("CREDENTIALS_KEYS", default=[])
+CREDENTIALS_KEYS = env.list("CREDENTIALS_KEYS", default=[]) or [
+    key for key in _left.get("CREDENTIALS_KEYS", "").split(",") if key
+]
 
 # --- addresses
 PORT = env.int("PORT", default=8000)
@@ -50,9 +55,8 @@ if env.bool("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- database and broker: the given ones, else the embedded ones that `make run` keeps in DATA_DIR.
-_embedded = data_dir_urls(DATA_DIR)
-DATABASE_URL = env.str("DATABASE_URL", default="") or _embedded.get("DATABASE_URL", "")
-REDIS_URL = env.str("REDIS_URL", default="") or _embedded.get("REDIS_URL", "")
+DATABASE_URL = env.str("DATABASE_URL", default="") or _left.get("DATABASE_URL", "")
+REDIS_URL = env.str("REDIS_URL", default="") or _left.get("REDIS_URL", "")
 DATABASES = {
     "default": {
         **(env.db_url_config(DATABASE_URL) if DATABASE_URL else {"NAME": "hermod"}),

@@ -1,0 +1,29 @@
+# Everything a person types. Needs Python 3.11 or newer; the rest is installed into .venv.
+
+PYTHON_RUN = .venv/bin/python
+# Tests run in two processes, a file at a time; ARGS="-n 0" turns that off.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
+
+.PHONY: help run test lint clean
+
+help:
+	@echo "make run                  start everything on http://127.0.0.1:8000 (Ctrl-C stops it)"
+	@echo "make test [ARGS=...]      run the tests, or a part: ARGS=\"tests/test_embedded.py -x\""
+	@echo "make lint                 style, types, migrations, production settings"
+	@echo "make clean                remove .venv and caches; the data in .local stays"
+
+run:
+	@sh scripts/venv.sh runtime
+	@exec $(PYTHON_RUN) -m config.supervisor
+
+test:
+	@sh scripts/venv.sh dev
+	@CHROMIUM_PATH=$$(sh scripts/ensure_chromium.sh) exec $(PYTHON_RUN) -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+lint:
+	@sh scripts/venv.sh dev
+	@sh scripts/lint.sh
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
