@@ -9,6 +9,9 @@ from accounts.models import Account, Agent, Connection
 from config.errors import Refusal
 from config.secret import Secret
 
+#: what a number that was held resumes with, as a part of its full rate
+RESUME_WITH = 0.1
+
 
 def default_connection(account: Account) -> Connection | None:
     """Return the number that an account sends from unless it names another."""
@@ -33,7 +36,11 @@ def save_credentials(
         with transaction.atomic():
             # One writer at a time per account; two parallel PUTs end as the later one.
             Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
-            held = default_connection(account)
+            held = (
+                account.connections.select_for_update(no_key=True)
+                .filter(is_default=True, removed_at=None)
+                .first()
+            )
             if held is not None and held.phone_number_id != phone_number_id:
                 _empty(held)
                 held = None
@@ -47,9 +54,15 @@ def save_credentials(
                 connection.app_secret = app_secret
             if waba_id is not None:
                 connection.waba_id = waba_id
+            if connection.status == Connection.Status.HELD:
+                # A queue has built up: it comes out slowly at first.
+                connection.slowed_to = connection.messages_per_second * RESUME_WITH
+                connection.slowed_at = timezone.now()
+            connection.paused_until = None
+            connection.breaker_open_since = None
             connection.status = Connection.Status.UNVERIFIED
             connection.status_reason = ""
-            connection.paused_until = None
+            connection.held_notice_at = None
             connection.checks = []
             connection.verified_at = None
             connection.save()

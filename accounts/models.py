@@ -159,8 +159,15 @@ class Connection(models.Model):
     messages_per_second = models.FloatField(default=80)
     #: the next free slot of that rate; claiming reserves slots by moving it forward
     next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: nothing is claimed for this number before then (throttled, held, breaker open)
+    #: nothing is claimed for this number before then
     paused_until = models.DateTimeField(null=True, blank=True)
+    #: rate at the moment the number was slowed down (130429, a resume); it climbs back from there
+    slowed_to = models.FloatField(null=True, blank=True, editable=False)
+    slowed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: the circuit breaker: Meta has been failing for this number since then; one probe at a time
+    breaker_open_since = models.DateTimeField(null=True, blank=True)
+    #: when the owner was told that the number is held
+    held_notice_at = models.DateTimeField(null=True, blank=True, editable=False)
     checks = models.JSONField(default=list, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)

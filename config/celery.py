@@ -52,6 +52,16 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"queue": "maintenance", "expires": 60},
     },
+    "beat heart": {
+        "task": "messaging.tasks.beat_heart",
+        "schedule": 15.0,
+        "options": {"queue": "maintenance", "expires": 15},
+    },
+    "tell owners": {
+        "task": "messaging.tasks.tell_owners",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
     "sweep": {
         "task": "messaging.tasks.sweep",
         "schedule": 3600.0,

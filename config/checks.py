@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
+
 TAG = "hermod"
 
 
@@ -112,7 +114,7 @@ def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register(TAG)
 def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
-    """E010, E012, W001–W003: what is fine on a laptop and dangerous on a server."""
+    """E010, E012, E013, W001–W003: what is fine on a laptop and dangerous on a server."""
     found: list[checks.CheckMessage] = []
     if not settings.DEVELOPMENT:
         if settings.WEBHOOK_ALLOW_PRIVATE:
@@ -121,6 +123,14 @@ def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
                     "WEBHOOK_ALLOW_PRIVATE is on while DEBUG is off.",
                     hint="It lets customers reach addresses inside your network; unset it.",
                     id="hermod.E010",
+                )
+            )
+        if FAILPOINTS_ACTIVE:
+            found.append(
+                checks.Error(
+                    "FAILPOINTS is set while DEBUG is off.",
+                    hint="It makes the service kill or delay itself on purpose; unset it.",
+                    id="hermod.E013",
                 )
             )
         if "*" in settings.ALLOWED_HOSTS:

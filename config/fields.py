@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,6 +65,26 @@ class Fields:
             self.fault(name, "Must be true or false.")
             return False
         return value
+
+    def whole(self, name: str, *, least: int, most: int) -> int | None:
+        """Read a whole number between two bounds."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            self.fault(name, f"Must be a whole number from {least} to {most}.")
+            return None
+        return value
+
+    def choice(self, name: str, words: Sequence[str]) -> str | None:
+        """Read one of a few words."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if value not in words:
+            self.fault(name, f"Must be one of: {', '.join(words)}.")
+            return None
+        return str(value)
 
     def mapping(self, name: str) -> dict[str, Any] | None:
         """Read an object."""

@@ -15,6 +15,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
+from messaging import claim_sql, pairs
 from messaging.models import Status
 
 #: How far ahead slots of a number's rate are given out. Long enough for a claim to be worth its
@@ -24,6 +25,10 @@ HORIZON_SECONDS = 0.25
 NUMBERS_PER_CLAIM = 100
 #: The part of each number's slots that bulk gets even while single messages wait.
 BULK_SHARE = 0.1
+#: How quickly a number that was slowed down climbs back: this part of its full rate every second.
+RECOVERY_PER_SECOND = 0.03
+#: How long a number whose breaker is open waits for the next probe.
+PROBE_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Sender:
     access_token_sealed: str
     app_secret_sealed: str
     removed: bool
+    probing: bool  # its breaker is open and this claim is the probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,84 +66,17 @@ class Claim:
     submitted_ago: float | None
 
 
-# Numbers that have pending rows, found by skipping from one to the next in the partial index: the cost
-# is one probe per such number, not one per row.
-_NUMBERS = """
-WITH RECURSIVE pending AS (
-    (SELECT connection_id FROM messaging_message
-     WHERE due_at IS NOT NULL AND connection_id IS NOT NULL ORDER BY connection_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT m.connection_id FROM messaging_message m
-            WHERE m.due_at IS NOT NULL AND m.connection_id > pending.connection_id
-            ORDER BY m.connection_id LIMIT 1)
-    FROM pending WHERE pending.connection_id IS NOT NULL
-)
-SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, c.app_secret_sealed,
-       c.removed_at IS NOT NULL, c.messages_per_second,
-       greatest(extract(epoch FROM c.next_slot_at - now()), 0)::float
-FROM accounts_connection c
-WHERE c.id IN (SELECT connection_id FROM pending)
-  AND c.status <> 'held'
-  AND (c.paused_until IS NULL OR c.paused_until <= now())
-  AND (c.next_slot_at IS NULL OR c.next_slot_at < now() + make_interval(secs => %s))
-  AND (EXISTS (SELECT 1 FROM messaging_message m
-               WHERE m.connection_id = c.id AND m.lane = 0 AND m.due_at <= now())
-    OR EXISTS (SELECT 1 FROM messaging_message m
-               WHERE m.connection_id = c.id AND m.lane = 1 AND m.due_at <= now()))
-ORDER BY c.next_slot_at NULLS FIRST
-LIMIT %s
-FOR NO KEY UPDATE OF c SKIP LOCKED
-"""
-_CLAIM = """
-WITH wanted AS (
-    SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS w(connection_id, slots, bulk)
-), singles AS (
-    SELECT p.id, w.connection_id FROM wanted w CROSS JOIN LATERAL (
-        SELECT m.id FROM messaging_message m
-        WHERE m.connection_id = w.connection_id AND m.lane = 0 AND m.due_at <= now()
-        ORDER BY m.due_at LIMIT w.slots FOR NO KEY UPDATE SKIP LOCKED) p
-), counted AS (
-    SELECT w.connection_id, greatest(w.bulk, w.slots - count(singles.id))::int AS slots
-    FROM wanted w LEFT JOIN singles USING (connection_id)
-    GROUP BY w.connection_id, w.slots, w.bulk
-), bulk AS (
-    SELECT p.id FROM counted w CROSS JOIN LATERAL (
-        SELECT m.id FROM messaging_message m
-        WHERE m.connection_id = w.connection_id AND m.lane = 1 AND m.due_at <= now()
-        ORDER BY m.due_at LIMIT w.slots FOR NO KEY UPDATE SKIP LOCKED) p
-)
-UPDATE messaging_message m
-SET lease_token = m.lease_token + 1, due_at = now() + make_interval(secs => %s), crashes = m.crashes + 1
-WHERE m.id IN (SELECT id FROM singles UNION ALL SELECT id FROM bulk)
-RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipient, m.content::text,
-          m.dry_run, m.attempts, m.crashes, m.correlation_id, m.lane, m.contact_id,
-          extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float
-"""
-_CLAIM_WITHOUT_NUMBER = """
-UPDATE messaging_message m
-SET lease_token = m.lease_token + 1, due_at = now() + make_interval(secs => %s), crashes = m.crashes + 1
-WHERE m.id IN (SELECT id FROM messaging_message WHERE connection_id IS NULL AND due_at <= now()
-               ORDER BY lane, due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
-RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipient, m.content::text,
-          m.dry_run, m.attempts, m.crashes, m.correlation_id, m.lane, m.contact_id,
-          extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float
-"""
-_RESERVE = """
-UPDATE accounts_connection c
-SET next_slot_at = greatest(c.next_slot_at, now()) + make_interval(secs => u.seconds)
-FROM unnest(%s::uuid[], %s::float[]) AS u(id, seconds) WHERE c.id = u.id
-"""
-
-
 @transaction.atomic
 def claim(capacity: int) -> list[Claim]:
     """Lease up to about ``capacity`` due messages; an empty list when nothing is due or may go now."""
     with connection.cursor() as cursor:
-        cursor.execute(_NUMBERS, [HORIZON_SECONDS, NUMBERS_PER_CLAIM])
+        cursor.execute(claim_sql.NUMBERS, [RECOVERY_PER_SECOND, HORIZON_SECONDS, NUMBERS_PER_CLAIM])
         numbers = cursor.fetchall()
         claims = _of_numbers(cursor, numbers, capacity) if numbers else []
         if len(claims) < capacity:
-            cursor.execute(_CLAIM_WITHOUT_NUMBER, [settings.SEND_LEASE_SECONDS, capacity - len(claims)])
+            cursor.execute(
+                claim_sql.CLAIM_WITHOUT_NUMBER, [settings.SEND_LEASE_SECONDS, capacity - len(claims)]
+            )
             claims += [_claim(row, None, 0.0) for row in cursor.fetchall()]
     return claims
 
@@ -151,14 +90,22 @@ def _of_numbers(cursor: Any, numbers: Sequence[tuple[Any, ...]], capacity: int) 
         rates[sender[0]] = max(rate, 0.01)
         first_slots[sender[0]] = first_slot
     slots = share(
-        {ident: max(1, round((HORIZON_SECONDS - first_slots[ident]) * rates[ident])) for ident in senders},
+        {
+            ident: 1
+            if senders[ident].probing
+            else max(1, round((HORIZON_SECONDS - first_slots[ident]) * rates[ident]))
+            for ident in senders
+        },
         capacity,
     )
-    bulk = {ident: max(1, round(count * BULK_SHARE)) if count else 0 for ident, count in slots.items()}
+    bulk = {ident: max(1, round(count * BULK_SHARE)) if count > 1 else 0 for ident, count in slots.items()}
+    probing = [ident for ident in slots if senders[ident].probing]
+    if probing:
+        cursor.execute(claim_sql.PROBE, [PROBE_EVERY_SECONDS, probing])
     cursor.execute(
-        _CLAIM, [list(slots), list(slots.values()), list(bulk.values()), settings.SEND_LEASE_SECONDS]
+        claim_sql.CLAIM, [list(slots), list(slots.values()), list(bulk.values()), settings.SEND_LEASE_SECONDS]
     )
-    rows = cursor.fetchall()
+    rows = pairs.admit(cursor, cursor.fetchall())
     # Within a number the lane decides who gets the earlier slot; the rows come back in no order.
     rows.sort(key=lambda row: row[11])
     taken = dict.fromkeys(senders, 0)
@@ -171,7 +118,7 @@ def _of_numbers(cursor: Any, numbers: Sequence[tuple[Any, ...]], capacity: int) 
         claims.append(_claim(row, senders[ident], wait))
     used = {ident: count / rates[ident] for ident, count in taken.items() if count}
     if used:
-        cursor.execute(_RESERVE, [list(used), list(used.values())])
+        cursor.execute(claim_sql.RESERVE, [list(used), list(used.values())])
     return claims
 
 

@@ -25,7 +25,9 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from accounts import vault
 from config.celery import channel
 from config.drains import POLL_SECONDS, Bell, Lifetime, awake
-from messaging import contacts, outcomes, pacing, unfinished
+from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
+from config.failpoints import failpoint
+from messaging import contacts, heartbeat, outcomes, pacing, unfinished
 from messaging.claiming import Claim, claim
 from messaging.meta import payloads
 from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
@@ -75,6 +77,19 @@ class _Worker:
         self._pool.shutdown(wait=False)
 
 
+def _traces() -> list[aiohttp.TraceConfig]:
+    """Let the failpoint between request and answer be reached; nothing is traced otherwise."""
+    if not FAILPOINTS_ACTIVE:
+        return []
+
+    async def written(*_: object) -> None:
+        failpoint("send.after_write")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(written)
+    return [trace]
+
+
 class Pipeline:
     """One run of the engine. ``seconds`` None: as long as the settings say."""
 
@@ -90,6 +105,8 @@ class Pipeline:
         self._outcomes: asyncio.Queue[tuple[Change, int]] = asyncio.Queue()  # with its share of _under_way
         self._calls: set[asyncio.Task[None]] = set()
         self._numbers: dict[tuple[str, str, str], Number] = {}
+        self._beaten = -heartbeat.WORKER_EVERY_SECONDS
+        self._breakers = pacing.Breakers()
         self._learnt: set[uuid.UUID] = set()  # contacts whose WhatsApp number was stored in this run
         self.sent = 0
         #: the drain ended because its time was up, so there may be more to do
@@ -104,7 +121,7 @@ class Pipeline:
         self._slot_added = asyncio.Event()
         claimer, marker, recorder = _Worker("claim"), _Worker("mark"), _Worker("record")
         self._pacer = _Worker("pace")
-        async with new_session(connections=self._capacity) as session:
+        async with new_session(connections=self._capacity, traces=_traces()) as session:
             stages = [
                 asyncio.create_task(self._mark(session, marker)),
                 asyncio.create_task(self._record(recorder)),
@@ -131,6 +148,7 @@ class Pipeline:
             claims: list[Claim] = []
             if free > 0:
                 try:
+                    await self._beat(worker)
                     claims = await worker.run(lambda free=free: claim(free))  # type: ignore[misc]
                 except (OperationalError, InterfaceError) as error:
                     log.warning("claim failed; the database is asked again", error=repr(error))
@@ -146,7 +164,13 @@ class Pipeline:
                 await bell.wait(0.02 if self._under_way else POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
 
+    async def _beat(self, worker: _Worker) -> None:
+        if time.monotonic() - self._beaten >= heartbeat.WORKER_EVERY_SECONDS:
+            self._beaten = time.monotonic()
+            await worker.run(lambda: heartbeat.note(heartbeat.WORKER))
+
     async def _accept(self, claims: list[Claim], worker: _Worker) -> None:
+        failpoint("send.after_claim")
         now = time.monotonic()
         settled: list[Claim] = []
         for item in claims:
@@ -208,12 +232,14 @@ class Pipeline:
     async def _mark_batch(self, session: aiohttp.ClientSession, worker: _Worker, batch: list[Claim]) -> None:
         latest = time.monotonic() + self._slack
         pairs = [(item.id, item.token) for item in batch]
+        failpoint("send.before_mark")
         try:
             marked = await worker.run(lambda: mark(pairs, needed=settings.SEND_TIMEOUT_SECONDS + self._slack))
         except (OperationalError, InterfaceError) as error:
             # The commit may or may not have happened; a marked row without a call resolves as unknown.
             log.warning("mark failed; the leases will run out", error=repr(error))
             marked = set()
+        failpoint("send.after_mark")
         for item in batch:
             if item.id in marked:
                 task = asyncio.create_task(self._call(session, item, latest))
@@ -228,6 +254,7 @@ class Pipeline:
         try:
             answer = await self._answer(session, item, latest)
             change = outcomes.change_of(item, answer)
+            await self._watch(item, answer)
             if isinstance(answer, Accepted):
                 self.sent += 1
                 await self._learn(item, answer)
@@ -245,10 +272,13 @@ class Pipeline:
         body = payloads.encode(
             payloads.build(to=item.recipient, content=item.content, ref=payloads.ref_for(item.id))
         )
+        failpoint("send.before_post")
         # The last line before the call: a worker that was frozen since the mark must not send now.
         if time.monotonic() > latest:
             return Unsent("the worker was frozen between marking and calling")
-        return await send(session, number, body, timeout=settings.SEND_TIMEOUT_SECONDS)
+        answer = await send(session, number, body, timeout=settings.SEND_TIMEOUT_SECONDS)
+        failpoint("send.after_response")
+        return answer
 
     def _number(self, item: Claim) -> Number:
         sender = item.sender
@@ -279,6 +309,17 @@ class Pipeline:
             except Exception:
                 # The conversation may show twice; the message's own outcome matters more.
                 log.exception("a number's WhatsApp form was not stored", message=str(item.id))
+
+    async def _watch(self, item: Claim, answer: Answer) -> None:
+        """Open the number's breaker after failures in a row; close it when a probe is answered."""
+        assert item.sender is not None
+        number = item.sender.id
+        if isinstance(answer, Accepted | Refused):
+            self._breakers.answered(number)
+            if item.sender.probing:
+                await self._pacer.run(partial(pacing.close_breaker, number))
+        elif self._breakers.failed(number):
+            await self._pacer.run(partial(pacing.open_breaker, number))
 
     async def _slow(self, item: Claim, answer: Refused) -> None:
         """Let the number feel what Meta said: held, paused or given a breath."""
@@ -313,9 +354,11 @@ class Pipeline:
 
     async def _record_batch(self, worker: _Worker, batch: list[Change]) -> None:
         """Record until the database takes it: an answer of Meta's is too dear to drop."""
+        failpoint("send.before_record")
         while True:
             try:
                 await worker.run(lambda: record(batch))
+                failpoint("send.after_record")
                 return
             except (OperationalError, InterfaceError) as error:
                 log.warning("record failed; the database is asked again", error=repr(error))

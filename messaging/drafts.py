@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 
@@ -23,12 +24,26 @@ class RawTemplate:
     components: list[Any] | None = None
 
 
+class Priority(StrEnum):
+    """High goes before normal, normal before low; low always gets a share."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One message to queue. ``to`` is digits only; ``send_at`` None means now."""
+    """One message to queue.
+
+    ``to`` is digits only; ``send_at`` None means now. ``expires_in`` is how long the message is worth
+    sending, from its due time; ``priority`` which queue of its number it stands in. None: by its kind.
+    """
 
     to: str
     what: Text | RawTemplate
     send_at: datetime | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     dry_run: bool = False
+    expires_in: timedelta | None = None
+    priority: Priority | None = None

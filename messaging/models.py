@@ -46,6 +46,9 @@ class Contact(models.Model):
     wa_id = models.CharField(max_length=20, null=True, blank=True)
     bsuid = models.CharField(max_length=160, null=True, blank=True)
     profile_name = models.CharField(max_length=300, blank=True)
+    #: the pair limit as one moment: each message to this person moves it six seconds further, and as
+    #: long as it is less than a burst ahead of now, one more may go (messaging.pairs)
+    pair_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: the customer service window is open for 24 hours after this
     last_inbound_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -86,8 +89,9 @@ class Message(models.Model):
     class Lane(models.IntegerChoices):
         """Which queue of its number a message stands in; lower goes first."""
 
-        SINGLE = 0
-        BULK = 1
+        REPLY = 0  # answers to people who wrote, and one-time passwords
+        SINGLE = 1
+        BULK = 2
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="messages", db_index=False)
@@ -184,6 +188,17 @@ class MessageEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_id} {self.sequence} {self.status}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the service was last seen well, and since when without a gap."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    ok_since = models.DateTimeField()
+    last_ok_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} well since {self.ok_since}"
 
 
 class OrphanStatus(models.Model):

@@ -5,6 +5,7 @@ Once the transaction around ``queue`` has committed, the message happens: the ro
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +14,18 @@ from datetime import datetime, timedelta
 import orjson
 from django.db import connection as database
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.connections import default_connection
 from accounts.models import Account, ApiKey, Connection
 from config.correlation import correlation_id
-from config.errors import FieldError, Invalid
+from config.errors import FieldError, Invalid, Refusal
 from config.ids import uuid7
 from messaging import contacts
 from messaging.composing import compose
-from messaging.drafts import Draft, RawTemplate, Text
+from messaging.drafts import Draft, Priority, RawTemplate, Text
 from messaging.models import Message, Status
+from messaging.timeline import Change, record
 
 # How long a message is worth sending (reliability.md 2.1): a one-time password that arrives after its
 # screen is gone only confuses; free text has Meta's 24-hour window anyway.
@@ -52,12 +55,12 @@ WITH fresh AS (
         content, metadata, dry_run, correlation_id, status, sequence, lane, due_at, lease_token, attempts,
         crashes, expires_at, scheduled_for, failure, created_at)
     SELECT u.id, %s, %s, %s, u.contact_id, 'out', %s, u.recipient, u.type, u.body, u.content, u.metadata,
-           u.dry_run, %s, CASE WHEN u.send_at IS NULL THEN 'queued' ELSE 'scheduled' END, 1, %s,
+           u.dry_run, %s, CASE WHEN u.send_at IS NULL THEN 'queued' ELSE 'scheduled' END, 1, u.lane,
            coalesce(u.send_at, now()), 0, 0, 0,
            coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at, '', now()
     FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[],
-                %s::boolean[], %s::timestamptz[], %s::float[])
-        AS u(id, contact_id, recipient, type, body, content, metadata, dry_run, send_at, lifetime)
+                %s::boolean[], %s::timestamptz[], %s::float[], %s::smallint[])
+        AS u(id, contact_id, recipient, type, body, content, metadata, dry_run, send_at, lifetime, lane)
     RETURNING id, status
 )
 INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at)
@@ -77,7 +80,7 @@ def queue_many(
     *,
     source: Message.Source,
     api_key: ApiKey | None = None,
-    lane: Message.Lane = Message.Lane.SINGLE,
+    bulk: bool = False,
 ) -> list[Queued]:
     """Store several messages in one transaction and one insert; all or none.
 
@@ -90,6 +93,8 @@ def queue_many(
             "or set dry_run to true to simulate the send."
         )
         raise Invalid([FieldError("credentials", message)], message)
+    if number is not None and not all(draft.dry_run for draft in drafts):
+        _refuse_while_paused(number)
     people: dict[str, uuid.UUID] = {}
     if number is not None:
         people = contacts.open_conversations(
@@ -107,7 +112,6 @@ def queue_many(
                 api_key.pk if api_key else None,
                 source,
                 correlation_id(),
-                lane,
                 ids,
                 [people.get(draft.to) for draft in drafts],
                 [draft.to for draft in drafts],
@@ -118,6 +122,7 @@ def queue_many(
                 [draft.dry_run for draft in drafts],
                 [draft.send_at for draft in drafts],
                 [_lifetime(draft, categories).total_seconds() for draft in drafts],
+                [_lane(draft, categories, bulk=bulk) for draft in drafts],
             ],
         )
     return [
@@ -140,8 +145,66 @@ def _categories(
         return {(name, language): category for name, language, category in cursor.fetchall()}
 
 
+def _refuse_while_paused(number: Connection) -> None:
+    """Refuse new sends while Meta keeps failing for this number (W23).
+
+    The breaker sends one message as a probe every few seconds. Between two probes new sends are
+    refused; a send that comes when a probe is due is taken and may be it, so that a number without a
+    queue finds out by itself that Meta is back.
+    """
+    if number.breaker_open_since is None or number.paused_until is None:
+        return
+    wait = (number.paused_until - timezone.now()).total_seconds()
+    if wait > 0:
+        raise Refusal(
+            "upstream_unavailable",
+            "WhatsApp has been failing for this number, so sending is paused to protect your account. "
+            "It resumes by itself; try again in a moment.",
+            retry_after=math.ceil(wait),
+        )
+
+
 def _lifetime(draft: Draft, categories: dict[tuple[str, str], str]) -> timedelta:
+    if draft.expires_in is not None:
+        return draft.expires_in
     if isinstance(draft.what, Text):
         return LIFETIME_TEXT
-    category = categories.get((draft.what.name, draft.what.language))
-    return LIFETIME_AUTHENTICATION if category == "AUTHENTICATION" else LIFETIME_OTHER
+    if _category(draft, categories) == "AUTHENTICATION":
+        return LIFETIME_AUTHENTICATION
+    return LIFETIME_OTHER
+
+
+def _lane(draft: Draft, categories: dict[tuple[str, str], str], *, bulk: bool) -> Message.Lane:
+    """Choose the queue: as asked for, else by kind (replies and one-time passwords first)."""
+    if draft.priority is not None:
+        return _LANES[draft.priority]
+    if bulk:
+        return Message.Lane.BULK
+    if isinstance(draft.what, Text) or _category(draft, categories) == "AUTHENTICATION":
+        return Message.Lane.REPLY
+    return Message.Lane.SINGLE
+
+
+def _category(draft: Draft, categories: dict[tuple[str, str], str]) -> str | None:
+    if isinstance(draft.what, RawTemplate):
+        return categories.get((draft.what.name, draft.what.language))
+    return None
+
+
+_LANES = {
+    Priority.HIGH: Message.Lane.REPLY,
+    Priority.NORMAL: Message.Lane.SINGLE,
+    Priority.LOW: Message.Lane.BULK,
+}
+
+
+def cancel(account: Account, message_id: uuid.UUID) -> None:
+    """Cancel a message that has not been handed to Meta.
+
+    Raises ``Refusal``: ``not_found``, or ``conflict`` when it was handed over, or ended, before.
+    """
+    known = Message.objects.filter(account=account, pk=message_id, direction=Message.Direction.OUT).exists()
+    if not known:
+        raise Refusal("not_found", "No message found with this id.")
+    if not record([Change(message_id, Status.CANCELED)]).moved:
+        raise Refusal("conflict", "This message was already handed to WhatsApp, or has ended.")

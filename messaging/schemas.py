@@ -46,6 +46,19 @@ class SendBody(serializers.Serializer[Any]):
     sendAt = serializers.DateTimeField(required=False, help_text="In the future, at most a year ahead.")
     metadata = serializers.DictField(required=False, help_text="Up to 16 kB; given back with the message.")
     dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
+    expiresIn = serializers.IntegerField(
+        required=False,
+        min_value=30,
+        max_value=2_592_000,
+        help_text="Seconds after which the message is no longer worth sending. Default: 10 minutes for "
+        "authentication templates, 24 hours for text, 72 hours for the rest.",
+    )
+    priority = serializers.ChoiceField(
+        ["high", "normal", "low"],
+        required=False,
+        help_text="Which of the number's queues. Default: high for text and authentication templates, "
+        "low in bulk, else normal. Low always gets a share.",
+    )
 
 
 class Accepted(serializers.Serializer[Any]):
@@ -84,3 +97,10 @@ class MessageObject(serializers.Serializer[Any]):
     dryRun = serializers.BooleanField()
     createdAt = serializers.DateTimeField()
     timeline = TimelineEntry(many=True)
+
+
+class Canceled(serializers.Serializer[Any]):
+    """The message will not be sent."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(["canceled"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, housekeeping
+from messaging import dispatch, heartbeat, housekeeping, notices
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
@@ -19,6 +19,18 @@ def adopt_orphans() -> None:
     """Match statuses that came before their message was known, and let what expired fail."""
     housekeeping.adopt_orphans()
     housekeeping.expire()
+
+
+@app.task(name="messaging.tasks.beat_heart", queue="maintenance")
+def beat_heart() -> None:
+    """Note whether Meta can reach us."""
+    heartbeat.beat()
+
+
+@app.task(name="messaging.tasks.tell_owners", queue="maintenance")
+def tell_owners() -> None:
+    """Write to the owners of numbers that were held."""
+    notices.tell_owners()
 
 
 @app.task(name="messaging.tasks.sweep", queue="maintenance")

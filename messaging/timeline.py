@@ -119,6 +119,8 @@ def advance(row: Row, change: Change, now: datetime) -> Step | None:
         return _delivered_that_far(row, change, at)
     if change.status == Status.FAILED:
         return _failed(row, change, at)
+    if change.status == Status.CANCELED:
+        return _canceled(row, at)
     return _still_open(row, change, now)
 
 
@@ -185,6 +187,13 @@ def _failed(row: Row, change: Change, at: datetime) -> Step | None:
     return Step(fresh, Status.FAILED, at, moved=True)
 
 
+def _canceled(row: Row, at: datetime) -> Step | None:
+    """Anything that waits may be cancelled, leased or not: the mark will find that it no longer waits."""
+    if row.status not in WAITING:
+        return None
+    return Step(replace(row, status=Status.CANCELED, due_at=None), Status.CANCELED, at, moved=True)
+
+
 def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
     if row.status not in OPEN or change.token != row.lease_token:
         return None
@@ -195,8 +204,6 @@ def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
         return Step(replace(row, due_at=due, crashes=0), None, now, moved=False)  # a claim given back
     attempts = row.attempts if change.spent else max(0, row.attempts - 1)
     fresh = replace(row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=0)
-    if change.status == Status.CANCELED:
-        return Step(replace(fresh, due_at=None), Status.CANCELED, now, moved=True)
     # A throttled message may wait in line many times; its timeline says so once or twice, not each time.
     entry = change.status if change.spent or row.sequence <= 2 else None
     return Step(fresh, entry, now, moved=entry is not None)
@@ -227,9 +234,9 @@ _READ = (
     "wamid, sent_at, delivered_at, read_at, failed_at, failure, error_code, error_message, "
     "error_detail::text, pricing::text, created_at"
 )
-_LOCK = f"SELECT {_READ}, now() FROM messaging_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
+_LOCK = f"SELECT {_READ}, now() FROM messaging_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _UPDATE = (
-    "UPDATE messaging_message AS m SET "  # noqa: S608
+    "UPDATE messaging_message AS m SET "
     + ", ".join(f"{name} = u.{name}" for name, _ in _COLUMNS)
     + " FROM unnest(%s::uuid[], "
     + ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 
 from accounts.connections import default_connection
 from accounts.models import Account
-from messaging import contacts, outcomes
+from messaging import contacts, heartbeat, outcomes
 from messaging.claiming import Claim
 from messaging.models import Message, Status, Template
 from messaging.timeline import Change
@@ -63,6 +64,10 @@ def _decide(claim: Claim) -> Change:
     expired = claim.left is not None and claim.left <= 0
     if expired or not _may_repeat(claim):
         return _failed(claim, outcomes.OUTCOME_UNKNOWN)
+    wait = heartbeat.silence_means_nothing_for(claim.submitted_ago or 0.0)
+    if wait > 0:
+        # Our own receiver was away: Meta may have reported without being heard.
+        return Change(claim.id, Status.UNKNOWN, token=claim.token, delay=timedelta(seconds=wait))
     return outcomes.once_more(claim)
 
 

@@ -7,4 +7,5 @@ from messaging import whatsapi
 urlpatterns = [
     path("send-message", whatsapi.SendMessage.as_view()),
     path("messages/<str:message_id>", whatsapi.MessageDetail.as_view()),
+    path("messages/<str:message_id>/cancel", whatsapi.CancelMessage.as_view()),
 ]

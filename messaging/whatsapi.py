@@ -20,15 +20,19 @@ from config.celery import wake
 from config.dialects.whatsapi import WhatsAPIView, ok, when
 from config.dialects.wire import body_of
 from config.errors import Refusal
+from config.failpoints import failpoint
 from config.fields import Fields
 from config.openapi import answers
 from messaging import queueing, schemas
-from messaging.drafts import Draft, RawTemplate, Text
+from messaging.drafts import Draft, Priority, RawTemplate, Text
 from messaging.models import Message, Status
 
 TEXT_LONGEST = 4_096  # characters, not bytes (W5)
 METADATA_BYTES = 16 * 1024  # W16
 FURTHEST = timedelta(days=366)  # W8
+#: bounds of expiresIn: shorter than half a minute expires in the queue, Meta itself gives up after 30 days
+SHORTEST_SECONDS = 30
+LONGEST_SECONDS = 30 * 24 * 3600
 _TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -53,9 +57,19 @@ def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
     if len(orjson.dumps(metadata)) > METADATA_BYTES:
         fields.fault("metadata", f"Must be at most {METADATA_BYTES} bytes of JSON.")
     dry_run = fields.flag("dry_run")
+    expires_in = fields.whole("expiresIn", least=SHORTEST_SECONDS, most=LONGEST_SECONDS)
+    priority = fields.choice("priority", [*Priority])
     fields.done()
     assert what is not None
-    return Draft(to=to, what=what, send_at=send_at, metadata=metadata, dry_run=dry_run)
+    return Draft(
+        to=to,
+        what=what,
+        send_at=send_at,
+        metadata=metadata,
+        dry_run=dry_run,
+        expires_in=None if expires_in is None else timedelta(seconds=expires_in),
+        priority=Priority(priority) if priority else None,
+    )
 
 
 def _what(fields: Fields) -> Text | RawTemplate | None:
@@ -113,8 +127,11 @@ class SendMessage(WhatsAPIView):
             queued = queueing.queue(
                 caller(request), draft, source=Message.Source.WHATSAPI, api_key=key_of(request)
             )
+            failpoint("accept.before_commit")
+        failpoint("accept.after_commit")
         if queued.scheduled_for is None:
             wake("messages")
+        failpoint("accept.before_response")
         return ok(
             {"id": str(queued.id), "status": queued.status, "scheduledFor": when(queued.scheduled_for)},
             status=202,
@@ -172,3 +189,21 @@ def find(account_id: uuid.UUID, message_id: str) -> Message:
     if message is None:
         raise Refusal("not_found", "No message found with this id.")
     return message
+
+
+class CancelMessage(WhatsAPIView):
+    """``POST /messages/:id/cancel``."""
+
+    @extend_schema(
+        operation_id="cancelMessage",
+        summary="Cancel a message that has not been sent",
+        tags=["Messages"],
+        request=None,
+        parameters=[OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")],
+        responses=answers(200, schemas.Canceled, 404, 409),
+    )
+    def post(self, request: Request, message_id: str) -> Response:
+        """Works until the message is handed to WhatsApp; after that it is a 409."""
+        message = find(caller(request).pk, message_id)
+        queueing.cancel(caller(request), message.pk)
+        return ok({"id": str(message.pk), "status": "canceled"})

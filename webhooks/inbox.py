@@ -13,6 +13,7 @@ import structlog
 from django.db import connection, transaction
 
 from config.correlation import correlation_id
+from config.failpoints import failpoint
 from config.ids import uuid7
 from webhooks.models import InboundEvent
 
@@ -88,8 +89,10 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
         held = _claim(source)
         if not held:
             break
+        failpoint("inbox.after_claim")
         try:
             done += _apply(held, apply)
+            failpoint("inbox.after_commit")
         except Exception:
             if len(held) > 1:
                 log.exception("a batch of callbacks failed; each is tried by itself", count=len(held))
@@ -125,6 +128,7 @@ def _apply(held: Sequence[Held], apply: Apply) -> int:
                 [orjson.dumps(parked.get(one.id, [])).decode() for one in held],
             ],
         )
+    failpoint("inbox.before_commit")
     for ident, items in parked.items():
         log.warning("items of a callback were parked", callback=str(ident), count=len(items))
     return len(held)

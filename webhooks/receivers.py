@@ -20,6 +20,7 @@ from accounts.vault import CannotOpen
 from config.celery import wake
 from config.dialects.whatsapi import error_body
 from config.errors import Refusal
+from config.failpoints import failpoint
 from config.json import read_object
 from config.secret import Secret
 from messaging.meta.callbacks import phone_number_ids, signature_ok, waba_ids
@@ -71,6 +72,7 @@ class MetaCallback(View):
             read_object(raw, max_keys=MAX_KEYS)
         except Refusal as refusal:
             return _refuse(refusal, 413 if refusal.code == "body_too_large" else 400)
+        failpoint("hook.before_commit")
         try:
             fresh = inbox.receive(source=InboundEvent.Source.META, account_id=account_id, raw=raw)
         except DatabaseError:
@@ -79,8 +81,10 @@ class MetaCallback(View):
             response = _refuse(Refusal("upstream_unavailable", "Not stored; send it again."), 503)
             response["Retry-After"] = "2"
             return response
+        failpoint("hook.after_commit")
         if fresh:
             wake("inbox")
+        failpoint("hook.before_response")
         return JsonResponse({"success": True})
 
     def _signer(

@@ -102,7 +102,9 @@ class Unknown:
 Answer = Accepted | Refused | Unsent | Unknown
 
 
-def new_session(*, connections: int) -> aiohttp.ClientSession:
+def new_session(
+    *, connections: int, traces: list[aiohttp.TraceConfig] | None = None
+) -> aiohttp.ClientSession:
     """Return a session for ``send``; must be called inside a running event loop and closed by the caller.
 
     ``connections`` is the most connections held open at once, all of which may go to one host. Proxy
@@ -118,6 +120,7 @@ def new_session(*, connections: int) -> aiohttp.ClientSession:
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
+        trace_configs=traces,
         headers={
             "Content-Type": "application/json",
             "Accept": "application/json",

@@ -1,0 +1,84 @@
+"""The statements of the claim. Made of constants only; every value travels as a parameter."""
+
+from __future__ import annotations
+
+from messaging.models import Message
+
+# Numbers that have pending rows, found by skipping from one to the next in the partial index: the cost
+# is one probe per such number, not one per row.
+NUMBERS = """
+WITH RECURSIVE pending AS (
+    (SELECT connection_id FROM messaging_message
+     WHERE due_at IS NOT NULL AND connection_id IS NOT NULL ORDER BY connection_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.connection_id FROM messaging_message m
+            WHERE m.due_at IS NOT NULL AND m.connection_id > pending.connection_id
+            ORDER BY m.connection_id LIMIT 1)
+    FROM pending WHERE pending.connection_id IS NOT NULL
+)
+SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, c.app_secret_sealed,
+       c.removed_at IS NOT NULL, c.breaker_open_since IS NOT NULL,
+       least(c.messages_per_second, c.slowed_to
+           + c.messages_per_second * %s * extract(epoch FROM now() - c.slowed_at))::float,
+       greatest(extract(epoch FROM c.next_slot_at - now()), 0)::float
+FROM accounts_connection c
+WHERE c.id IN (SELECT connection_id FROM pending)
+  AND c.status <> 'held'
+  AND (c.paused_until IS NULL OR c.paused_until <= now())
+  AND (c.next_slot_at IS NULL OR c.next_slot_at < now() + make_interval(secs => %s))
+  AND ({due})
+ORDER BY c.next_slot_at NULLS FIRST
+LIMIT %s
+FOR NO KEY UPDATE OF c SKIP LOCKED
+""".format(
+    due=" OR ".join(
+        "EXISTS (SELECT 1 FROM messaging_message m "
+        f"WHERE m.connection_id = c.id AND m.lane = {lane} AND m.due_at <= now())"
+        for lane in Message.Lane.values
+    )
+)
+# One lane's due rows of every wanted number. Each lane is a range of the partial index of its own, so
+# rows scheduled for later are never read, however many there are.
+_LANE = """
+    SELECT p.id, w.connection_id FROM {slots} w CROSS JOIN LATERAL (
+        SELECT m.id FROM messaging_message m
+        WHERE m.connection_id = w.connection_id AND m.lane = {lane} AND m.due_at <= now()
+        ORDER BY m.due_at LIMIT w.slots FOR NO KEY UPDATE SKIP LOCKED) p
+"""
+_LEFT = """
+    SELECT w.connection_id, greatest({least}, w.slots - count(taken.id))::int AS slots, w.bulk
+    FROM {slots} w LEFT JOIN {taken} taken USING (connection_id)
+    GROUP BY w.connection_id, w.slots, w.bulk
+"""
+_LEASE = """
+UPDATE messaging_message m
+SET lease_token = m.lease_token + 1, due_at = now() + make_interval(secs => %s), crashes = m.crashes + 1
+WHERE m.id IN ({ids})
+RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipient, m.content::text,
+          m.dry_run, m.attempts, m.crashes, m.correlation_id, m.lane, m.contact_id,
+          extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float
+"""
+CLAIM = (
+    "WITH wanted AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) "
+    "AS w(connection_id, slots, bulk)), "
+    f"replies AS ({_LANE.format(slots='wanted', lane=int(Message.Lane.REPLY))}), "
+    f"after_replies AS ({_LEFT.format(slots='wanted', taken='replies', least='0')}), "
+    f"singles AS ({_LANE.format(slots='after_replies', lane=int(Message.Lane.SINGLE))}), "
+    f"after_singles AS ({_LEFT.format(slots='after_replies', taken='singles', least='w.bulk')}), "
+    f"bulk AS ({_LANE.format(slots='after_singles', lane=int(Message.Lane.BULK))}) "
+    + _LEASE.format(
+        ids="SELECT id FROM replies UNION ALL SELECT id FROM singles UNION ALL SELECT id FROM bulk"
+    )
+)
+CLAIM_WITHOUT_NUMBER = _LEASE.format(
+    ids="SELECT id FROM messaging_message WHERE connection_id IS NULL AND due_at <= now() "
+    "ORDER BY lane, due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
+)
+PROBE = """
+UPDATE accounts_connection SET paused_until = now() + make_interval(secs => %s) WHERE id = ANY(%s)
+"""
+RESERVE = """
+UPDATE accounts_connection c
+SET next_slot_at = greatest(c.next_slot_at, now()) + make_interval(secs => u.seconds)
+FROM unnest(%s::uuid[], %s::float[]) AS u(id, seconds) WHERE c.id = u.id
+"""
