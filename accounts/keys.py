@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Account, ApiKey
 from config.errors import Refusal
 from config.secret import Secret
 
-_SK = re.compile(r"sk_live_[0-9a-f]{48}")
+_SK = re.compile(r"sk_(live|test)_[0-9a-f]{48}")
 _MK = re.compile(r"(mk_live_[0-9A-Za-z]{22})_([0-9a-f]{10})")
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -25,9 +27,9 @@ INVALID = "Invalid API key."
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
-def new_sk() -> str:
-    """Return ``sk_live_`` + 48 hex digits."""
-    return "sk_live_" + secrets.token_hex(24)
+def new_sk(environment: str = "live") -> str:
+    """Return ``sk_live_`` (or ``sk_test_``) + 48 hex digits."""
+    return f"sk_{environment}_{secrets.token_hex(24)}"
 
 
 def new_mk() -> str:
@@ -60,9 +62,12 @@ def issue(
     kind: ApiKey.Kind = ApiKey.Kind.SK,
     name: str,
     scopes: Sequence[str] = ("*",),
+    rate_limit_per_minute: int | None = None,
+    expires_at: datetime | None = None,
 ) -> tuple[ApiKey, Secret]:
     """Make a key and store its digest; the second value is the only copy of the key itself."""
-    text = new_sk() if kind == ApiKey.Kind.SK else new_mk()
+    makers = {ApiKey.Kind.SK: new_sk, ApiKey.Kind.MK: new_mk, ApiKey.Kind.SK_TEST: lambda: new_sk("test")}
+    text = makers[kind]()
     key = ApiKey.objects.create(
         account=account,
         kind=kind,
@@ -71,6 +76,8 @@ def issue(
         prefix=text[:12],
         last_four=text[-4:],
         scopes=list(scopes),
+        rate_limit_per_minute=rate_limit_per_minute,
+        expires_at=expires_at,
     )
     return key, Secret(text)
 
@@ -96,8 +103,8 @@ def authenticate(text: str) -> ApiKey:
 
 
 @transaction.atomic
-def rotate(key: ApiKey) -> Secret:
-    """Replace ``key`` by a new one at once and return the new one.
+def rotate(key: ApiKey, *, grace: timedelta = timedelta(0)) -> Secret:
+    """Replace ``key`` by a new one and return the new one; the old one works on for ``grace``.
 
     Both changes are one transaction: at no moment are both refused. Raises ``Refusal``
     (``invalid_api_key``) when another request rotated it first.
@@ -111,5 +118,33 @@ def rotate(key: ApiKey) -> Secret:
         rate_limit_per_minute=held.rate_limit_per_minute,
         expires_at=held.expires_at,
     )
-    ApiKey.objects.filter(pk=held.pk).update(revoked_at=timezone.now(), revoked_reason="rotated")
+    ApiKey.objects.filter(pk=held.pk).update(revoked_at=timezone.now() + grace, revoked_reason="rotated")
     return secret
+
+
+def active(account: Account) -> list[ApiKey]:
+    """Return an account's keys that work, newest first."""
+    now = timezone.now()
+    return list(
+        account.api_keys.filter(Q(revoked_at=None) | Q(revoked_at__gt=now))
+        .exclude(expires_at__lte=now)
+        .order_by("-created_at")
+    )
+
+
+@transaction.atomic
+def revoke(account: Account, key_id: uuid.UUID, *, reason: str = "") -> None:
+    """Make a key invalid at once.
+
+    Raises ``Refusal``: ``not_found``, or ``conflict`` for the last live key, without which nobody could
+    make another.
+    """
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    keys = active(account)
+    key = next((one for one in keys if one.pk == key_id), None)
+    if key is None:
+        raise Refusal("not_found", "No active key found with this id.")
+    live = [one for one in keys if one.kind != ApiKey.Kind.SK_TEST]
+    if live == [key]:
+        raise Refusal("conflict", "This is your last live key. Make another first, or rotate this one.")
+    ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now(), revoked_reason=reason[:200])

@@ -29,6 +29,8 @@ class Account(models.Model):
     is_active = models.BooleanField(default=True)
     #: messages that Meta accepted, ever; counted with the status that proves it (messaging.timeline)
     messages_sent = models.BigIntegerField(default=0)
+    #: where the customer stands in the guided set-up; theirs to write (PUT /auth/me/onboarding)
+    onboarding = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -228,6 +230,7 @@ class ApiKey(models.Model):
 
         SK = "sk_live"
         MK = "mk_live"
+        SK_TEST = "sk_test"  # behaves like dry_run
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_keys")

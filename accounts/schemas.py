@@ -90,3 +90,56 @@ class RotatedKey(serializers.Serializer[Any]):
     """A new key."""
 
     apiKey = serializers.RegexField(r"^sk_live_[0-9a-f]{48}$", help_text="Shown once.")
+
+
+class RotateBody(serializers.Serializer[Any]):
+    """Optional: how long the old key works on."""
+
+    graceSeconds = serializers.IntegerField(required=False, min_value=0, max_value=604_800)
+
+
+class OnboardingBody(serializers.Serializer[Any]):
+    """Any small object."""
+
+
+class OnboardingState(serializers.Serializer[Any]):
+    """What was stored."""
+
+    onboarding = serializers.DictField()
+
+
+class KeyBody(serializers.Serializer[Any]):
+    """A new key."""
+
+    name = serializers.CharField(min_length=1, max_length=100)
+    kind = serializers.ChoiceField(["live", "test"], required=False)
+    rateLimitPerMinute = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
+    expiresAt = serializers.DateTimeField(required=False, help_text="In the future.")
+
+
+class KeyObject(serializers.Serializer[Any]):
+    """A key, without what must not be shown."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(["live", "test"])
+    prefix = serializers.CharField()
+    lastFour = serializers.CharField()
+    current = serializers.BooleanField(help_text="Whether this request was made with it.")
+    rateLimitPerMinute = serializers.IntegerField(allow_null=True)
+    createdAt = serializers.DateTimeField()
+    lastUsedAt = serializers.DateTimeField(allow_null=True)
+    expiresAt = serializers.DateTimeField(allow_null=True)
+
+
+class NewKey(KeyObject):
+    """A key at the only moment when it is shown."""
+
+    apiKey = serializers.CharField(help_text="Shown once.")
+
+
+class RevokedKey(serializers.Serializer[Any]):
+    """The key does not work any more."""
+
+    id = serializers.UUIDField()
+    revoked = serializers.BooleanField()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -16,6 +18,7 @@ from accounts import connections, keys, schemas
 from accounts.authentication import caller, key_of
 from accounts.models import Account
 from accounts.registration import register
+from billing.gate import KeyView, by_address
 from config.dialects.whatsapi import WhatsAPIView, ok
 from config.dialects.wire import body_of
 from config.errors import invalid
@@ -24,6 +27,9 @@ from config.openapi import answers
 from config.secret import Secret
 from messaging import numbers
 
+#: how long a rotated key may work on
+LONGEST_GRACE_SECONDS = 7 * 24 * 3600
+ONBOARDING_BYTES = 4_096
 _META_ID = re.compile(r"[0-9]{5,20}")
 _TOKEN = re.compile(r"[!-~]{20,2000}")
 _APP_SECRET = re.compile(r"[!-~]{8,200}")
@@ -34,6 +40,7 @@ class Register(WhatsAPIView):
 
     authentication_classes = []
     permission_classes = []
+    rate = staticmethod(by_address)
 
     @extend_schema(
         operation_id="register",
@@ -41,7 +48,7 @@ class Register(WhatsAPIView):
         tags=["Account"],
         auth=[],
         request=schemas.RegisterBody,
-        responses=answers(201, schemas.Registered, 409, 429),
+        responses=answers(201, schemas.Registered, 409, 429, public=True),
     )
     def post(self, request: Request) -> Response:
         """The key is shown in this answer and never again: store it at once."""
@@ -72,21 +79,21 @@ def me(account: Account) -> dict[str, Any]:
     }
 
 
-class Me(WhatsAPIView):
+class Me(KeyView):
     """``GET /auth/me``."""
 
     @extend_schema(
         operation_id="getMe",
         summary="Your account",
         tags=["Account"],
-        responses=answers(200, schemas.Me),
+        responses=answers(200, schemas.Me, 429),
     )
     def get(self, request: Request) -> Response:
         """Your account's details. The API key is not part of them."""
         return ok(me(caller(request)))
 
 
-class Credentials(WhatsAPIView):
+class Credentials(KeyView):
     """``PUT`` and ``DELETE /auth/me/credentials``."""
 
     @extend_schema(
@@ -94,7 +101,7 @@ class Credentials(WhatsAPIView):
         summary="Save your Meta credentials",
         tags=["Account"],
         request=schemas.CredentialsBody,
-        responses=answers(200, schemas.CredentialsSaved, 409),
+        responses=answers(200, schemas.CredentialsSaved, 409, 429),
     )
     def put(self, request: Request) -> Response:
         """From now on messages go out from this number. The token is stored encrypted and never shown."""
@@ -137,7 +144,7 @@ class Credentials(WhatsAPIView):
         summary="Remove your Meta credentials",
         tags=["Account"],
         request=None,
-        responses=answers(200, schemas.CredentialsRemoved),
+        responses=answers(200, schemas.CredentialsRemoved, 429),
     )
     def delete(self, request: Request) -> Response:
         """Forgets the token. Messages that still wait for it will fail and say so."""
@@ -150,7 +157,7 @@ def callback_url(callback_key: str) -> str:
     return f"{settings.PUBLIC_URL}/webhooks/whatsapp/{callback_key}"
 
 
-class VerifyCredentials(WhatsAPIView):
+class VerifyCredentials(KeyView):
     """``POST /auth/me/credentials/verify``."""
 
     @extend_schema(
@@ -158,7 +165,7 @@ class VerifyCredentials(WhatsAPIView):
         summary="Check your Meta credentials with Meta",
         tags=["Account"],
         request=None,
-        responses=answers(200, schemas.Verification),
+        responses=answers(200, schemas.Verification, 429),
     )
     def post(self, request: Request) -> Response:
         """Asks Meta and answers with one line per check; a failed one says how to mend it."""
@@ -186,16 +193,48 @@ class VerifyCredentials(WhatsAPIView):
         )
 
 
-class RotateKey(WhatsAPIView):
+class RotateKey(KeyView):
     """``POST /auth/me/rotate-key``."""
 
     @extend_schema(
         operation_id="rotateKey",
         summary="Replace your API key",
         tags=["Account"],
-        request=None,
-        responses=answers(200, schemas.RotatedKey),
+        request=schemas.RotateBody,
+        responses=answers(200, schemas.RotatedKey, 429),
     )
     def post(self, request: Request) -> Response:
-        """The old key stops working at once; the new one is shown in this answer and never again."""
-        return ok({"apiKey": keys.rotate(key_of(request)).reveal()})
+        """The old key stops working at once, or after `graceSeconds`; the new one is shown only here."""
+        fields = Fields(body_of(request))
+        grace = fields.whole("graceSeconds", least=0, most=LONGEST_GRACE_SECONDS) or 0
+        fields.done()
+        return ok({"apiKey": keys.rotate(key_of(request), grace=timedelta(seconds=grace)).reveal()})
+
+
+class Onboarding(KeyView):
+    """``GET`` and ``PUT /auth/me/onboarding``."""
+
+    @extend_schema(
+        operation_id="getOnboarding",
+        summary="Where you stand in the set-up",
+        tags=["Account"],
+        responses=answers(200, schemas.OnboardingState, 429),
+    )
+    def get(self, request: Request) -> Response:
+        """What was stored with PUT."""
+        return ok({"onboarding": caller(request).onboarding})
+
+    @extend_schema(
+        operation_id="saveOnboarding",
+        summary="Note where you stand in the set-up",
+        tags=["Account"],
+        request=schemas.OnboardingBody,
+        responses=answers(200, schemas.OnboardingState, 429),
+    )
+    def put(self, request: Request) -> Response:
+        """Any small object: the set-up resumes from it and suggests what to do next."""
+        state = body_of(request)
+        if len(orjson.dumps(state)) > ONBOARDING_BYTES:
+            raise invalid("", f"Must be at most {ONBOARDING_BYTES} bytes of JSON.")
+        Account.objects.filter(pk=caller(request).pk).update(onboarding=state)
+        return ok({"onboarding": state})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import models
 
 
@@ -32,3 +33,12 @@ LIMITS = {
     Plan.PRO: Limits(500, 1_000, True),
     Plan.ENTERPRISE: Limits(2_000, 5_000, True),
 }
+
+
+def bulk_limit(plan: str) -> int:
+    """Return how many messages one bulk request may hold on a plan; 0: none (W24, W25).
+
+    MAX_BULK_MESSAGES is the ceiling of self-service plans; Enterprise has its own cap.
+    """
+    most = LIMITS[Plan(plan)].bulk_messages
+    return most if plan == Plan.ENTERPRISE else min(most, settings.MAX_BULK_MESSAGES)

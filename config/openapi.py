@@ -41,19 +41,30 @@ class ErrorEnvelope(serializers.Serializer[Any]):
     details = FieldFault(many=True, required=False, help_text="Only on 400.")
 
 
-def enveloped(data: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+def enveloped(
+    data: type[serializers.Serializer[Any]],
+    *,
+    many: bool = False,
+    pagination: type[serializers.Serializer[Any]] | None = None,
+) -> serializers.Serializer[Any]:
     """Wrap a schema in ``{"success": true, "data": …}``."""
-    return inline_serializer(
-        name=f"{data.__name__}Answer", fields={"success": serializers.BooleanField(), "data": data()}
-    )
+    fields: dict[str, Any] = {"success": serializers.BooleanField(), "data": data(many=many)}
+    if pagination is not None:
+        fields["pagination"] = pagination()
+    return inline_serializer(name=f"{data.__name__}{'List' if many else ''}Answer", fields=fields)
 
 
 def answers(
-    status: int, data: type[serializers.Serializer[Any]], *failures: int, public: bool = False
+    status: int,
+    data: type[serializers.Serializer[Any]],
+    *failures: int,
+    public: bool = False,
+    many: bool = False,
+    pagination: type[serializers.Serializer[Any]] | None = None,
 ) -> dict[int, OpenApiResponse]:
     """List what an operation may answer: its success, its own failures and those all share."""
     shared = {400, 413, 415, 500} | (set() if public else {401, 403})
-    found = {status: OpenApiResponse(enveloped(data), _MEANINGS[status])}
+    found = {status: OpenApiResponse(enveloped(data, many=many, pagination=pagination), _MEANINGS[status])}
     for code in sorted(shared | set(failures)):
         found[code] = OpenApiResponse(ErrorEnvelope, _MEANINGS[code])
     return found

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any, TypeVar
 
 import redis
 from django.conf import settings
+
+T = TypeVar("T")
 
 # A hanging Redis must not hold up an accept: one such wait, then none for BREAK_SECONDS.
 TIMEOUT_SECONDS = 0.05
@@ -33,14 +37,28 @@ def client() -> redis.Redis:
     )
 
 
-def publish(channel: str) -> int:
-    """Ring on ``channel`` and return how many listeners heard it; raises ``RedisUnavailable``."""
+@cache
+def _script(text: str) -> redis.commands.core.Script:
+    return client().register_script(text)
+
+
+def _guarded(call: Callable[[], T]) -> T:
     global _broken_until
     if time.monotonic() < _broken_until:
         raise RedisUnavailable
     try:
-        return int(client().publish(channel, b"1"))
+        return call()
     except redis.RedisError as error:
         with _lock:
             _broken_until = time.monotonic() + BREAK_SECONDS
         raise RedisUnavailable from error
+
+
+def publish(channel: str) -> int:
+    """Ring on ``channel`` and return how many listeners heard it; raises ``RedisUnavailable``."""
+    return int(_guarded(lambda: client().publish(channel, b"1")))
+
+
+def evaluate(script: str, keys: Sequence[str], values: Sequence[Any]) -> list[Any]:
+    """Run a Lua script in one round trip; raises ``RedisUnavailable``."""
+    return list(_guarded(lambda: _script(script)(keys=list(keys), args=list(values))))

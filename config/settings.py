@@ -54,6 +54,9 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 if env.bool("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Networks of the proxies in front of us; only they may say whose address a request comes from.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
 # --- database and broker: the given ones, else the embedded ones that `make run` keeps in DATA_DIR.
 DATABASE_URL = env.str("DATABASE_URL", default="") or _left.get("DATABASE_URL", "")
 REDIS_URL = env.str("REDIS_URL", default="") or _left.get("REDIS_URL", "")

@@ -56,7 +56,10 @@ SET lease_token = m.lease_token + 1, due_at = now() + make_interval(secs => %s),
 WHERE m.id IN ({ids})
 RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipient, m.content::text,
           m.dry_run, m.attempts, m.crashes, m.correlation_id, m.lane, m.contact_id,
-          extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float
+          extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float,
+          EXISTS (SELECT 1 FROM messaging_suppression s
+                  WHERE s.account_id = m.account_id AND s.phone = m.recipient AND NOT s.marketing_only),
+          m.round
 """
 CLAIM = (
     "WITH wanted AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) "

@@ -64,6 +64,8 @@ class Claim:
     wait: float
     left: float | None
     submitted_ago: float | None
+    suppressed: bool  # the recipient opted out since the message was accepted
+    round: int
 
 
 @transaction.atomic
@@ -154,4 +156,6 @@ def _claim(row: tuple[Any, ...], sender: Sender | None, wait: float) -> Claim:
         contact_id=row[12],
         left=row[13],
         submitted_ago=row[14],
+        suppressed=row[15],
+        round=row[16],
     )

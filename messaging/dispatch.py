@@ -270,7 +270,7 @@ class Pipeline:
     async def _answer(self, session: aiohttp.ClientSession, item: Claim, latest: float) -> Answer:
         number = self._number(item)
         body = payloads.encode(
-            payloads.build(to=item.recipient, content=item.content, ref=payloads.ref_for(item.id))
+            payloads.build(to=item.recipient, content=item.content, ref=payloads.ref_for(item.id, item.round))
         )
         failpoint("send.before_post")
         # The last line before the call: a worker that was frozen since the mark must not send now.

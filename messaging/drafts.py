@@ -47,3 +47,5 @@ class Draft:
     dry_run: bool = False
     expires_in: timedelta | None = None
     priority: Priority | None = None
+    #: Meta's error code that a simulated send ends with; None: it is delivered
+    simulate: int | None = None

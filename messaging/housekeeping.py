@@ -8,10 +8,10 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
-from messaging import outcomes
+from messaging import idempotency, outcomes
 from messaging.meta.callbacks import StatusUpdate, parse
-from messaging.meta.payloads import message_id_from
-from messaging.models import Message, OrphanStatus, Status
+from messaging.meta.payloads import read_ref
+from messaging.models import IdempotencyKey, Message, OrphanStatus, Status
 from messaging.receiving import STATUSES, change_of
 from messaging.timeline import WAITING, Change, record
 
@@ -51,9 +51,9 @@ def _adopt(orphans: list[OrphanStatus]) -> int:
     for orphan in orphans:
         item = _item(orphan)
         ident = known.get((orphan.connection_id, orphan.wamid))
-        if ident is None and item is not None and (ref := message_id_from(item.ref)):
+        if ident is None and item is not None and (ref := read_ref(item.ref)):
             ident = (
-                Message.objects.filter(pk=ref, connection=orphan.connection_id)
+                Message.objects.filter(pk=ref[0], round=ref[1], connection=orphan.connection_id)
                 .values_list("pk", flat=True)
                 .first()
             )
@@ -91,9 +91,17 @@ def expire() -> int:
             return expired
 
 
+def forget_keys() -> int:
+    """Delete idempotency keys whose day is over; returns how many."""
+    old = timezone.now() - timedelta(hours=idempotency.LIFETIME_HOURS)
+    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=old).delete()
+    return deleted
+
+
 def sweep() -> None:
     """Delete callbacks and orphans that nobody can need any more."""
     old = timezone.now() - timedelta(days=ORPHAN_DAYS)
+    keys = forget_keys()
     orphans, _ = OrphanStatus.objects.filter(received_at__lt=old).delete()
     # Digests are kept for a month: a replayed callback of last week is still a known one.
     with connection.cursor() as cursor:
@@ -101,4 +109,4 @@ def sweep() -> None:
             "DELETE FROM webhooks_inboundevent "
             "WHERE due_at IS NULL AND received_at < now() - interval '30 days'"
         )
-        log.info("swept", orphans=orphans, callbacks=cursor.rowcount)
+        log.info("swept", orphans=orphans, keys=keys, callbacks=cursor.rowcount)

@@ -64,6 +64,20 @@ class Contact(models.Model):
         return self.profile_name or self.phone or self.wa_id or self.bsuid or str(self.id)
 
 
+class Batch(models.Model):
+    """The messages of one bulk request."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="batches")
+    total = models.PositiveIntegerField()
+    #: items that were valid and refused by policy (a suppressed recipient)
+    refused = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class Message(models.Model):
     """One message, out or in; for outbound ones also the ledger of what is left to do.
 
@@ -104,6 +118,9 @@ class Message(models.Model):
     contact = models.ForeignKey(
         Contact, on_delete=models.SET_NULL, null=True, blank=True, related_name="messages", db_index=False
     )
+    batch = models.ForeignKey(
+        Batch, on_delete=models.SET_NULL, null=True, blank=True, related_name="messages", db_index=False
+    )
     direction = models.CharField(max_length=3, choices=Direction.choices, default=Direction.OUT)
     source = models.CharField(max_length=10, choices=Source.choices)
     #: the other side's number, digits only; empty when WhatsApp hides it
@@ -122,6 +139,8 @@ class Message(models.Model):
     lane = models.SmallIntegerField(choices=Lane.choices, default=Lane.SINGLE)
     due_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.BigIntegerField(default=0)
+    #: 0, and one more for each manual retry; part of the reference that Meta gives back to us
+    round = models.PositiveSmallIntegerField(default=0, db_default=0)
     #: calls to Meta that were started
     attempts = models.PositiveSmallIntegerField(default=0)
     #: claims that ended without an outcome
@@ -165,6 +184,7 @@ class Message(models.Model):
             models.Index(fields=["account", "-id"], name="message_by_account"),
             models.Index(fields=["account", "status", "-id"], name="message_by_status"),
             models.Index(fields=["contact", "-id"], name="message_by_contact"),
+            models.Index(fields=["batch", "-id"], condition=Q(batch__isnull=False), name="message_by_batch"),
         ]
 
     def __str__(self) -> str:
@@ -188,6 +208,71 @@ class MessageEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_id} {self.sequence} {self.status}"
+
+
+class Suppression(models.Model):
+    """A recipient that an account must not write to."""
+
+    class Reason(models.TextChoices):
+        """Who asked for it."""
+
+        MANUAL = "manual"
+        STOP_WORD = "stop_word"
+        META = "meta"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="suppressions")
+    phone = models.CharField(max_length=20)
+    reason = models.CharField(max_length=10, choices=Reason.choices)
+    #: only marketing templates are refused; False: everything is
+    marketing_only = models.BooleanField(default=False)
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "phone"], name="suppression_once")]
+
+    def __str__(self) -> str:
+        return self.phone
+
+
+class IdempotencyKey(models.Model):
+    """The answer that was given to a key; written in the transaction that it speaks of."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=255)
+    #: SHA-256 of method, path and canonical body
+    fingerprint = models.BinaryField(max_length=32)
+    correlation_id = models.CharField(max_length=128)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "key"], name="idempotency_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Tally(models.Model):
+    """Counts of messages by how they ended, as differences that add up.
+
+    Each recording inserts its few differences, so nobody waits for a counter's lock; a task adds the
+    rows together from time to time. Dry runs are not counted.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()  # UTC day on which the message was accepted
+    status = models.CharField(max_length=10)
+    template = models.CharField(max_length=512, blank=True)
+    error_code = models.IntegerField(default=0)
+    count = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "day"], name="tally_by_account")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.status} {self.count:+}"
 
 
 class Heartbeat(models.Model):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -19,19 +19,26 @@ from django.utils import timezone
 from accounts.connections import default_connection
 from accounts.models import Account, ApiKey, Connection
 from config.correlation import correlation_id
-from config.errors import FieldError, Invalid, Refusal
+from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
-from messaging import contacts
+from messaging import contacts, suppressions, tally
 from messaging.composing import compose
 from messaging.drafts import Draft, Priority, RawTemplate, Text
-from messaging.models import Message, Status
-from messaging.timeline import Change, record
+from messaging.models import Batch, Message, Status
+from messaging.suppressions import OPTED_OUT
+from messaging.timeline import Change, Failure, record, requeue
 
 # How long a message is worth sending (reliability.md 2.1): a one-time password that arrives after its
 # screen is gone only confuses; free text has Meta's 24-hour window anyway.
 LIFETIME_TEXT = timedelta(hours=24)
 LIFETIME_AUTHENTICATION = timedelta(minutes=10)
 LIFETIME_OTHER = timedelta(hours=72)
+
+
+NO_CREDENTIALS = (
+    "No WhatsApp credentials are saved. Save them with PUT /auth/me/credentials, "
+    "or set dry_run to true to simulate the send."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class Queued:
     id: uuid.UUID
     status: Status
     scheduled_for: datetime | None
+    to: str
+    failure: Failure | None = None  # refused by policy, stored as failed (bulk only)
 
 
 _CATEGORIES = (
@@ -51,16 +60,20 @@ _CATEGORIES = (
 _INSERT = """
 WITH fresh AS (
     INSERT INTO messaging_message (
-        id, account_id, connection_id, api_key_id, contact_id, direction, source, recipient, type, body,
-        content, metadata, dry_run, correlation_id, status, sequence, lane, due_at, lease_token, attempts,
-        crashes, expires_at, scheduled_for, failure, created_at)
-    SELECT u.id, %s, %s, %s, u.contact_id, 'out', %s, u.recipient, u.type, u.body, u.content, u.metadata,
-           u.dry_run, %s, CASE WHEN u.send_at IS NULL THEN 'queued' ELSE 'scheduled' END, 1, u.lane,
-           coalesce(u.send_at, now()), 0, 0, 0,
-           coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at, '', now()
+        id, account_id, connection_id, api_key_id, batch_id, contact_id, direction, source, recipient,
+        type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
+        lease_token, attempts, crashes, expires_at, scheduled_for, failed_at, failure, error_message,
+        created_at)
+    SELECT u.id, %s, %s, %s, %s, u.contact_id, 'out', %s, u.recipient,
+           u.type, u.body, u.content, u.metadata, u.dry_run, %s, u.status, 1, u.lane,
+           CASE WHEN u.failure = '' THEN coalesce(u.send_at, now()) END,
+           0, 0, 0, coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at,
+           CASE WHEN u.failure <> '' THEN now() END, u.failure, u.why, now()
     FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[],
-                %s::boolean[], %s::timestamptz[], %s::float[], %s::smallint[])
-        AS u(id, contact_id, recipient, type, body, content, metadata, dry_run, send_at, lifetime, lane)
+                %s::boolean[], %s::timestamptz[], %s::float[], %s::smallint[], %s::text[], %s::text[],
+                %s::text[])
+        AS u(id, contact_id, recipient, type, body, content, metadata, dry_run, send_at, lifetime, lane,
+             status, failure, why)
     RETURNING id, status
 )
 INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at)
@@ -81,6 +94,7 @@ def queue_many(
     source: Message.Source,
     api_key: ApiKey | None = None,
     bulk: bool = False,
+    batch: Batch | None = None,
 ) -> list[Queued]:
     """Store several messages in one transaction and one insert; all or none.
 
@@ -88,11 +102,7 @@ def queue_many(
     """
     number = default_connection(account)
     if number is None and not all(draft.dry_run for draft in drafts):
-        message = (
-            "No WhatsApp credentials are saved. Save them with PUT /auth/me/credentials, "
-            "or set dry_run to true to simulate the send."
-        )
-        raise Invalid([FieldError("credentials", message)], message)
+        raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
     if number is not None and not all(draft.dry_run for draft in drafts):
         _refuse_while_paused(number)
     people: dict[str, uuid.UUID] = {}
@@ -101,8 +111,18 @@ def queue_many(
             account_id=account.pk, connection_id=number.pk, phones=[draft.to for draft in drafts]
         )
     categories = _categories(account, number, drafts)
+    refused = _suppressed(account, drafts, categories)
+    if refused and not bulk:
+        raise invalid("to", OPTED_OUT.message)
+    failures = [refused.get(index) for index in range(len(drafts))]
+    statuses = [
+        Status.FAILED if failure else Status.SCHEDULED if draft.send_at else Status.QUEUED
+        for draft, failure in zip(drafts, failures, strict=True)
+    ]
     ids = [uuid7() for _ in drafts]
-    contents = [compose(draft.what) for draft in drafts]
+    contents = [
+        compose(draft.what) | ({"simulate": draft.simulate} if draft.simulate else {}) for draft in drafts
+    ]
     with database.cursor() as cursor:
         cursor.execute(
             _INSERT,
@@ -110,6 +130,7 @@ def queue_many(
                 account.pk,
                 number.pk if number else None,
                 api_key.pk if api_key else None,
+                batch.pk if batch else None,
                 source,
                 correlation_id(),
                 ids,
@@ -123,12 +144,35 @@ def queue_many(
                 [draft.send_at for draft in drafts],
                 [_lifetime(draft, categories).total_seconds() for draft in drafts],
                 [_lane(draft, categories, bulk=bulk) for draft in drafts],
+                statuses,
+                [failure.slug if failure else "" for failure in failures],
+                [failure.message if failure else None for failure in failures],
             ],
         )
+        if refused:
+            tally.count_refused(cursor, account.pk, [_template_name(drafts[index]) for index in refused])
     return [
-        Queued(ident, Status.SCHEDULED if draft.send_at else Status.QUEUED, draft.send_at)
-        for ident, draft in zip(ids, drafts, strict=True)
+        Queued(ident, status, draft.send_at, draft.to, failure)
+        for ident, status, draft, failure in zip(ids, statuses, drafts, failures, strict=True)
     ]
+
+
+def _suppressed(
+    account: Account, drafts: Sequence[Draft], categories: dict[tuple[str, str], str]
+) -> dict[int, Failure]:
+    """Return the positions of drafts whose recipient must not be written to."""
+    listed = suppressions.among(account, [draft.to for draft in drafts])
+    if not listed:
+        return {}
+    return {
+        index: OPTED_OUT
+        for index, draft in enumerate(drafts)
+        if draft.to in listed and (not listed[draft.to] or _category(draft, categories) == "MARKETING")
+    }
+
+
+def _template_name(draft: Draft) -> str:
+    return draft.what.name if isinstance(draft.what, RawTemplate) else ""
 
 
 def _categories(
@@ -196,6 +240,60 @@ _LANES = {
     Priority.NORMAL: Message.Lane.SINGLE,
     Priority.LOW: Message.Lane.BULK,
 }
+
+
+#: what a test key's recipients do, by their last four digits; everybody else receives
+MAGIC_RECIPIENTS = {
+    "0001": 131026,
+    "0002": 131047,
+    "0003": 131049,
+    "0004": 131050,
+    "0005": 131053,
+    "0006": 130472,
+    "0007": 131042,
+}
+
+
+def as_test(draft: Draft) -> Draft:
+    """Turn a draft into what a test key sends: nothing reaches Meta, magic recipients fail as listed."""
+    return replace(draft, dry_run=True, simulate=MAGIC_RECIPIENTS.get(draft.to[-4:]))
+
+
+def queue_batch(
+    account: Account, drafts: Sequence[Draft], *, source: Message.Source, api_key: ApiKey | None = None
+) -> tuple[Batch, list[Queued]]:
+    """Store a bulk request's messages with their batch, all in the caller's transaction.
+
+    Items that are valid but refused by policy are stored as failed and counted in the batch.
+    """
+    batch = Batch.objects.create(account=account, total=len(drafts), created_at=timezone.now())
+    queued = queue_many(account, drafts, source=source, api_key=api_key, bulk=True, batch=batch)
+    batch.refused = sum(1 for one in queued if one.failure)
+    if batch.refused:
+        batch.save(update_fields=["refused"])
+    return batch, queued
+
+
+def retry(account: Account, message_id: uuid.UUID) -> None:
+    """Queue a failed message again; the same id, a new attempt (W20).
+
+    Raises ``Refusal``: ``conflict`` when it is not ``failed``, ``upstream_unavailable`` while the number
+    is paused; ``Invalid`` without credentials or when the recipient has opted out.
+    """
+    message = Message.objects.select_for_update(no_key=True).get(account=account, pk=message_id)
+    if message.status != Status.FAILED:
+        raise Refusal("conflict", f"Only failed messages can be retried; this one is {message.status}.")
+    if not message.dry_run:
+        number = default_connection(account)
+        if number is None:
+            raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
+        _refuse_while_paused(number)
+        if False in suppressions.among(account, [message.recipient]).values():
+            raise invalid("to", OPTED_OUT.message)
+    lifetime = LIFETIME_OTHER if message.type == "template" else LIFETIME_TEXT
+    if message.expires_at is not None:
+        lifetime = message.expires_at - (message.scheduled_for or message.created_at)
+    requeue(message.pk, lifetime=lifetime)
 
 
 def cancel(account: Account, message_id: uuid.UUID) -> None:

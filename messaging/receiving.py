@@ -20,18 +20,19 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from config.json import character_problem
-from messaging import contacts
+from messaging import contacts, suppressions
 from messaging.meta import codes
 from messaging.meta.callbacks import (
     Broken,
     InboundMessage,
     StatusUpdate,
     TemplateChange,
+    UserPreference,
     parse,
     phone_number_ids,
 )
-from messaging.meta.payloads import message_id_from
-from messaging.models import Message, MessageEvent, OrphanStatus, Status, Template
+from messaging.meta.payloads import read_ref
+from messaging.models import Message, MessageEvent, OrphanStatus, Status, Suppression, Template
 from messaging.timeline import Change, Failure, record
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,10 @@ STATUSES = {
     "played": Status.READ,
     "failed": Status.FAILED,
 }
+
+
+#: Meta's code for "this person stopped marketing from you"
+MARKETING_STOPPED = 131050
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
                 continue
             if isinstance(item, StatusUpdate):
                 statuses.append((callback, number, item))
+            elif isinstance(item, UserPreference):
+                _guarded(applied, callback, item, lambda n=number, i=item: _preference(n, i))
             elif isinstance(item, InboundMessage):
                 _guarded(applied, callback, item, lambda n=number, i=item: receive(n, i))
     _apply_statuses(applied, statuses)
@@ -165,6 +172,13 @@ def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> Non
             keep_orphan(number, item)
         else:
             changes.append(change_of(message_id, status, item))
+            if any(error.code == MARKETING_STOPPED for error in item.errors) and item.recipient_id:
+                suppressions.suppress(
+                    number.account_id,
+                    item.recipient_id[:20],
+                    reason=Suppression.Reason.META,
+                    marketing_only=True,
+                )
     record(changes)
 
 
@@ -175,20 +189,20 @@ def _match(
 
     A message is found only through the number it was sent from; a signer cannot move another's.
     """
-    refs = {ident for _, item in statuses if (ident := message_id_from(item.ref))}
+    refs = {ref[0] for _, item in statuses if (ref := read_ref(item.ref))}
     wamids = {item.wamid for _, item in statuses}
     numbers = {number.pk for number, _ in statuses}
     rows = list(
         Message.objects.filter(Q(pk__in=refs) | Q(wamid__in=wamids), direction=Message.Direction.OUT)
         .filter(connection__in=numbers)
-        .values_list("id", "connection_id", "wamid")
+        .values_list("id", "connection_id", "wamid", "round")
     )
-    by_id = {(connection_id, ident) for ident, connection_id, _ in rows}
-    by_wamid = {(connection_id, wamid): ident for ident, connection_id, wamid in rows if wamid}
+    by_id = {(connection_id, (ident, number)) for ident, connection_id, _, number in rows}
+    by_wamid = {(connection_id, wamid): ident for ident, connection_id, wamid, _ in rows if wamid}
     found: dict[tuple[uuid.UUID, str], uuid.UUID] = {}
     for number, item in statuses:
-        ref = message_id_from(item.ref)
-        ident = ref if ref and (number.pk, ref) in by_id else by_wamid.get((number.pk, item.wamid))
+        ref = read_ref(item.ref)
+        ident = ref[0] if ref and (number.pk, ref) in by_id else by_wamid.get((number.pk, item.wamid))
         if ident is not None:
             found[(number.pk, item.wamid)] = ident
     return found
@@ -268,6 +282,7 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
     MessageEvent.objects.create(
         message=message, sequence=1, status=Status.RECEIVED, at=min(item.at, now), recorded_at=now
     )
+    suppressions.listen(number.account_id, message.recipient, message.body)
     if contact is not None and item.opens_window:
         contacts.heard_from(contact, min(item.at, now))
     return message
@@ -288,6 +303,18 @@ def _storable_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_storable_json(inner) for inner in value]
     return value
+
+
+def _preference(number: Connection, item: UserPreference) -> None:
+    """Follow what a customer told WhatsApp about our marketing."""
+    if not item.wa_id:
+        return
+    if item.value == "stop":
+        suppressions.suppress(
+            number.account_id, item.wa_id, reason=Suppression.Reason.META, marketing_only=True
+        )
+    elif item.value in ("resume", "signup"):
+        suppressions.lift(number.account_id, item.wa_id, marketing_only=True)
 
 
 # --- templates

@@ -76,14 +76,16 @@ class TimelineEntry(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
-class MessageObject(serializers.Serializer[Any]):
-    """A message and what became of it."""
+class MessageItem(serializers.Serializer[Any]):
+    """A message as lists show it."""
 
     id = serializers.UUIDField()
     to = serializers.CharField()
+    type = serializers.CharField()
     body = serializers.CharField(allow_null=True)
     template = serializers.DictField(allow_null=True)
     status = serializers.ChoiceField(STATUSES)
+    batchId = serializers.UUIDField(allow_null=True)
     scheduledFor = serializers.DateTimeField(allow_null=True)
     sentAt = serializers.DateTimeField(allow_null=True)
     deliveredAt = serializers.DateTimeField(allow_null=True)
@@ -96,6 +98,11 @@ class MessageObject(serializers.Serializer[Any]):
     metadata = serializers.DictField()
     dryRun = serializers.BooleanField()
     createdAt = serializers.DateTimeField()
+
+
+class MessageObject(MessageItem):
+    """A message and what became of it."""
+
     timeline = TimelineEntry(many=True)
 
 
@@ -104,3 +111,124 @@ class Canceled(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     status = serializers.ChoiceField(["canceled"])
+
+
+class BulkBody(serializers.Serializer[Any]):
+    """Many messages."""
+
+    messages = serializers.ListField(child=SendBody(), min_length=1, max_length=5_000)
+
+
+class BulkFailure(serializers.Serializer[Any]):
+    """An item that was valid and refused by policy; it is stored as `failed`."""
+
+    index = serializers.IntegerField(help_text="Its place in the request, from 0.")
+    id = serializers.UUIDField()
+    to = serializers.CharField()
+    failure = serializers.CharField()
+    message = serializers.CharField()
+
+
+class BulkAccepted(serializers.Serializer[Any]):
+    """The messages are stored and will be sent."""
+
+    batchId = serializers.UUIDField()
+    totalMessages = serializers.IntegerField()
+    queued = serializers.IntegerField()
+    failedCount = serializers.IntegerField()
+    failures = BulkFailure(many=True)
+
+
+class Retried(serializers.Serializer[Any]):
+    """The message will be sent again."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(["queued"])
+
+
+class Pagination(serializers.Serializer[Any]):
+    """Where a page stands; the numbers are there for pages by number only."""
+
+    limit = serializers.IntegerField()
+    nextCursor = serializers.UUIDField(allow_null=True)
+    page = serializers.IntegerField(required=False)
+    total = serializers.IntegerField(required=False, help_text="Counted up to 100,000.")
+    totalPages = serializers.IntegerField(required=False)
+    totalIsCapped = serializers.BooleanField(required=False)
+
+
+class BatchObject(serializers.Serializer[Any]):
+    """A bulk send."""
+
+    batchId = serializers.UUIDField()
+    totalMessages = serializers.IntegerField()
+    queued = serializers.IntegerField()
+    failedCount = serializers.IntegerField()
+    byStatus = serializers.DictField(child=serializers.IntegerField())
+    createdAt = serializers.DateTimeField()
+
+
+class DayCounts(serializers.Serializer[Any]):
+    """One day's messages."""
+
+    day = serializers.DateField()
+    byStatus = serializers.DictField(child=serializers.IntegerField())
+
+
+class TemplateCounts(serializers.Serializer[Any]):
+    """One template's messages."""
+
+    template = serializers.CharField()
+    byStatus = serializers.DictField(child=serializers.IntegerField())
+
+
+class SummaryObject(serializers.Serializer[Any]):
+    """Delivery statistics."""
+
+    total = serializers.IntegerField()
+    byStatus = serializers.DictField(child=serializers.IntegerField())
+    deliveryRate = serializers.FloatField()
+    failureRate = serializers.FloatField()
+    byDay = DayCounts(many=True)
+    byTemplate = TemplateCounts(many=True)
+    byErrorCode = serializers.DictField(child=serializers.IntegerField())
+
+
+class SuppressionBody(serializers.Serializer[Any]):
+    """A number not to write to."""
+
+    to = serializers.RegexField(r"^[1-9][0-9]{6,14}$")
+    marketingOnly = serializers.BooleanField(required=False)
+    note = serializers.CharField(required=False, min_length=1, max_length=200)
+
+
+class SuppressionObject(serializers.Serializer[Any]):
+    """An entry of the suppression list."""
+
+    to = serializers.CharField()
+    reason = serializers.ChoiceField(["manual", "stop_word", "meta"])
+    marketingOnly = serializers.BooleanField()
+    note = serializers.CharField()
+    createdAt = serializers.DateTimeField()
+
+
+class SuppressionRemoved(serializers.Serializer[Any]):
+    """The number may be written to again."""
+
+    to = serializers.CharField()
+    removed = serializers.BooleanField()
+
+
+class PlainPages(serializers.Serializer[Any]):
+    """Pages by number."""
+
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField()
+    totalPages = serializers.IntegerField()
+
+
+class TestMessageBody(serializers.Serializer[Any]):
+    """Your own phone."""
+
+    to = serializers.RegexField(r"^[1-9][0-9]{6,14}$")

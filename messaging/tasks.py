@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices
+from messaging import dispatch, heartbeat, housekeeping, notices, tally
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
@@ -16,9 +16,10 @@ def drain() -> None:
 
 @app.task(name="messaging.tasks.adopt_orphans", queue="maintenance")
 def adopt_orphans() -> None:
-    """Match statuses that came before their message was known, and let what expired fail."""
+    """Every minute: match early statuses, let what expired fail, add the counts together."""
     housekeeping.adopt_orphans()
     housekeeping.expire()
+    tally.compact()
 
 
 @app.task(name="messaging.tasks.beat_heart", queue="maintenance")

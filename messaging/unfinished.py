@@ -12,8 +12,10 @@ from accounts.connections import default_connection
 from accounts.models import Account
 from messaging import contacts, heartbeat, outcomes
 from messaging.claiming import Claim
+from messaging.meta import codes
 from messaging.models import Message, Status, Template
-from messaging.timeline import Change
+from messaging.suppressions import OPTED_OUT
+from messaging.timeline import Change, Failure
 
 
 def needs_no_call(claim: Claim) -> bool:
@@ -25,6 +27,7 @@ def needs_no_call(claim: Claim) -> bool:
         or claim.status in (Status.SUBMITTING, Status.UNKNOWN)
         or claim.crashes > outcomes.MAX_CRASHES
         or (claim.left is not None and claim.left <= 0)
+        or claim.suppressed
     )
 
 
@@ -44,14 +47,25 @@ def settle(claims: Sequence[Claim]) -> list[Change]:
         elif claim.left is not None and claim.left <= 0:
             changes.append(_failed(claim, outcomes.EXPIRED))
         elif claim.dry_run:
-            # W12: the whole way, without Meta.
-            changes += [Change(claim.id, Status.SENT), Change(claim.id, Status.DELIVERED)]
+            changes += _simulate(claim)
+        elif claim.suppressed:
+            changes.append(_failed(claim, OPTED_OUT))
         else:
             changes += _rehome(claim)
     return changes
 
 
-def _failed(claim: Claim, failure: outcomes.Failure) -> Change:
+def _simulate(claim: Claim) -> list[Change]:
+    """W12: the whole way without Meta; a test key's magic recipient fails as it says."""
+    code = claim.content.get("simulate")
+    if code is None:
+        return [Change(claim.id, Status.SENT), Change(claim.id, Status.DELIVERED)]
+    told = codes.lookup(int(code))
+    failure = Failure(told.slug, told.tells, code=told.code, detail={"title": told.title, "source": "test"})
+    return [Change(claim.id, Status.SENT), Change(claim.id, Status.FAILED, failure=failure)]
+
+
+def _failed(claim: Claim, failure: Failure) -> Change:
     return Change(claim.id, Status.FAILED, token=claim.token, failure=failure)
 
 

@@ -2,10 +2,19 @@
 
 from django.urls import path
 
-from messaging import whatsapi
+from messaging import whatsapi, whatsapi_reading, whatsapi_suppressions
 
 urlpatterns = [
     path("send-message", whatsapi.SendMessage.as_view()),
-    path("messages/<str:message_id>", whatsapi.MessageDetail.as_view()),
+    path("messages", whatsapi_reading.MessageList.as_view()),
+    path("messages/bulk", whatsapi.SendBulk.as_view()),
+    path("messages/export", whatsapi_reading.Export.as_view()),
+    path("messages/batches/<str:batch_id>", whatsapi_reading.BatchDetail.as_view()),
+    path("messages/<str:message_id>", whatsapi_reading.MessageDetail.as_view()),
+    path("messages/<str:message_id>/retry", whatsapi.RetryMessage.as_view()),
     path("messages/<str:message_id>/cancel", whatsapi.CancelMessage.as_view()),
+    path("suppressions", whatsapi_suppressions.Suppressions.as_view()),
+    path("suppressions/<str:phone>", whatsapi_suppressions.SuppressionDetail.as_view()),
+    path("auth/me/test-message", whatsapi_suppressions.TestMessage.as_view()),
+    path("analytics/summary", whatsapi_reading.Summary.as_view()),
 ]

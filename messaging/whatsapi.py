@@ -1,31 +1,34 @@
-"""The WhatsAPI face of messaging: send one message, look one up."""
+"""The WhatsAPI face of sending: one message, many, again, not at all."""
 
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller, key_of
+from accounts.models import ApiKey
+from billing import plans
+from billing.gate import KeyView
 from config.celery import wake
-from config.dialects.whatsapi import WhatsAPIView, ok, when
+from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
-from config.errors import Refusal
+from config.errors import FieldError, Invalid, Refusal, invalid
 from config.failpoints import failpoint
 from config.fields import Fields
 from config.openapi import answers
-from messaging import queueing, schemas
+from messaging import idempotency, queueing, schemas
 from messaging.drafts import Draft, Priority, RawTemplate, Text
-from messaging.models import Message, Status
+from messaging.models import Message
+from messaging.whatsapi_reading import ID_PARAMETER, find
 
 TEXT_LONGEST = 4_096  # characters, not bytes (W5)
 METADATA_BYTES = 16 * 1024  # W16
@@ -35,10 +38,8 @@ SHORTEST_SECONDS = 30
 LONGEST_SECONDS = 30 * 24 * 3600
 _TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}")
-_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-#: the engine's words that customers do not know
-_SHOWN = {Status.SUBMITTING: "processing", Status.UNKNOWN: "processing"}
+#: faults listed in one answer; a thousand bad items need not be told a thousand times
+FAULTS_NAMED = 100
 
 
 def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
@@ -110,7 +111,32 @@ def _template(fields: Fields, inner: Mapping[str, Any]) -> RawTemplate:
     return RawTemplate(name or "", language or "", components if isinstance(components, list) else None)
 
 
-class SendMessage(WhatsAPIView):
+#: status and ``data`` of an answer
+Accepted = tuple[int, dict[str, Any]]
+
+
+def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
+    """Do a POST that sends, once per Idempotency-Key, and knock on the engine's door."""
+    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+
+    def enveloped() -> tuple[int, dict[str, Any]]:
+        status, data = work()
+        failpoint("accept.before_commit")
+        return status, {"success": True, "data": data}
+
+    print_ = idempotency.fingerprint(request.method or "", request.path, body_of(request))
+    answer = idempotency.once(caller(request), key, print_, enveloped)
+    failpoint("accept.after_commit")
+    if not answer.replayed:
+        wake("messages")
+    failpoint("accept.before_response")
+    response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
+    if answer.replayed:
+        response["Idempotency-Replayed"] = "true"
+    return response
+
+
+class SendMessage(KeyView):
     """``POST /send-message``."""
 
     @extend_schema(
@@ -118,80 +144,124 @@ class SendMessage(WhatsAPIView):
         summary="Send a message",
         tags=["Messages"],
         request=schemas.SendBody,
-        responses=answers(202, schemas.Accepted),
+        responses=answers(202, schemas.Accepted, 409, 429, 503),
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Stores one message and answers at once; the message goes out in the background."""
-        draft = read_draft(body_of(request))
-        with transaction.atomic():
+        draft = _as_key(request, read_draft(body_of(request)))
+
+        def send() -> Accepted:
             queued = queueing.queue(
                 caller(request), draft, source=Message.Source.WHATSAPI, api_key=key_of(request)
             )
-            failpoint("accept.before_commit")
-        failpoint("accept.after_commit")
-        if queued.scheduled_for is None:
-            wake("messages")
-        failpoint("accept.before_response")
-        return ok(
-            {"id": str(queued.id), "status": queued.status, "scheduledFor": when(queued.scheduled_for)},
-            status=202,
-        )
+            return 202, {
+                "id": str(queued.id),
+                "status": queued.status,
+                "scheduledFor": when(queued.scheduled_for),
+            }
+
+        return accept(request, send)
 
 
-def message_object(message: Message, timeline: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write a message as ``GET /messages/:id`` shows it."""
-    return {
-        "id": str(message.id),
-        "to": message.recipient,
-        "body": message.body,
-        "template": message.content.get("template"),
-        "status": _SHOWN.get(Status(message.status), message.status),
-        "scheduledFor": when(message.scheduled_for),
-        "sentAt": when(message.sent_at),
-        "deliveredAt": when(message.delivered_at),
-        "readAt": when(message.read_at),
-        "failedAt": when(message.failed_at),
-        "errorMessage": message.error_message,
-        "errorCode": message.error_code,
-        "failure": message.failure or None,
-        "wamid": message.wamid,
-        "metadata": message.metadata,
-        "dryRun": message.dry_run,
-        "createdAt": when(message.created_at),
-        "timeline": timeline,
-    }
+class SendBulk(KeyView):
+    """``POST /messages/bulk``."""
 
-
-class MessageDetail(WhatsAPIView):
-    """``GET /messages/:id``."""
+    max_body_bytes = 8 * 1024 * 1024
+    max_keys = 250_000
 
     @extend_schema(
-        operation_id="getMessage",
-        summary="A message and its delivery history",
+        operation_id="sendBulk",
+        summary="Send many messages",
         tags=["Messages"],
-        parameters=[OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")],
-        responses=answers(200, schemas.MessageObject, 404),
+        request=schemas.BulkBody,
+        responses=answers(202, schemas.BulkAccepted, 409, 429, 503),
     )
-    def get(self, request: Request, message_id: str) -> Response:
-        """Status and timeline, oldest entry first. A foreign or malformed id is a 404 like an unknown one."""
-        message = find(caller(request).pk, message_id)
-        entries = message.events.order_by("at", "sequence").values_list("status", "at")
-        return ok(message_object(message, [{"status": status, "at": when(at)} for status, at in entries]))
+    def post(self, request: Request) -> HttpResponse:
+        """All or nothing: a malformed item refuses the whole request and nothing is queued."""
+        account = caller(request)
+        most = plans.bulk_limit(account.plan)
+        if not most:
+            raise Refusal(
+                "plan_not_eligible",
+                "Bulk sending is not part of the free plan. Upgrade with POST /billing/checkout.",
+            )
+        items = body_of(request).get("messages")
+        if not isinstance(items, list) or not items:
+            raise invalid("messages", "Must be a list of at least one message.")
+        if len(items) > most:
+            raise invalid("messages", f"Your plan takes at most {most} messages in one request.")
+        drafts = _read_many(request, items)
+
+        def send() -> Accepted:
+            batch, queued = queueing.queue_batch(
+                account, drafts, source=Message.Source.WHATSAPI, api_key=key_of(request)
+            )
+            return 202, {
+                "batchId": str(batch.pk),
+                "totalMessages": batch.total,
+                "queued": batch.total - batch.refused,
+                "failedCount": batch.refused,
+                "failures": [
+                    {
+                        "index": index,
+                        "id": str(one.id),
+                        "to": one.to,
+                        "failure": one.failure.slug,
+                        "message": one.failure.message,
+                    }
+                    for index, one in enumerate(queued)
+                    if one.failure
+                ],
+            }
+
+        return accept(request, send)
 
 
-def find(account_id: uuid.UUID, message_id: str) -> Message:
-    """Find one of an account's outbound messages. Raises ``Refusal`` (``not_found``)."""
-    message = None
-    if _ID.fullmatch(message_id):
-        message = Message.objects.filter(
-            account_id=account_id, pk=message_id, direction=Message.Direction.OUT
-        ).first()
-    if message is None:
-        raise Refusal("not_found", "No message found with this id.")
-    return message
+def _read_many(request: Request, items: list[Any]) -> list[Draft]:
+    """Read all items and name every fault of every one (W27)."""
+    drafts: list[Draft] = []
+    faults: list[FieldError] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            faults.append(FieldError(f"messages[{index}]", "Must be an object."))
+            continue
+        try:
+            drafts.append(_as_key(request, read_draft(item, f"messages[{index}].")))
+        except Invalid as found:
+            faults += found.fields
+    if faults:
+        raise Invalid(faults[:FAULTS_NAMED])
+    return drafts
 
 
-class CancelMessage(WhatsAPIView):
+def _as_key(request: Request, draft: Draft) -> Draft:
+    """A test key sends nothing for real."""
+    return queueing.as_test(draft) if key_of(request).kind == ApiKey.Kind.SK_TEST else draft
+
+
+class RetryMessage(KeyView):
+    """``POST /messages/:id/retry``."""
+
+    @extend_schema(
+        operation_id="retryMessage",
+        summary="Send a failed message again",
+        tags=["Messages"],
+        request=None,
+        parameters=[ID_PARAMETER],
+        responses=answers(202, schemas.Retried, 404, 409, 429, 503),
+    )
+    def post(self, request: Request, message_id: str) -> HttpResponse:
+        """Only a message whose status is `failed`; it keeps its id and its timeline goes on."""
+        message = find(caller(request), message_id)
+
+        def again() -> Accepted:
+            queueing.retry(caller(request), message.pk)
+            return 202, {"id": str(message.pk), "status": "queued"}
+
+        return accept(request, again)
+
+
+class CancelMessage(KeyView):
     """``POST /messages/:id/cancel``."""
 
     @extend_schema(
@@ -199,11 +269,11 @@ class CancelMessage(WhatsAPIView):
         summary="Cancel a message that has not been sent",
         tags=["Messages"],
         request=None,
-        parameters=[OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")],
-        responses=answers(200, schemas.Canceled, 404, 409),
+        parameters=[ID_PARAMETER],
+        responses=answers(200, schemas.Canceled, 404, 409, 429),
     )
     def post(self, request: Request, message_id: str) -> Response:
         """Works until the message is handed to WhatsApp; after that it is a 409."""
-        message = find(caller(request).pk, message_id)
+        message = find(caller(request), message_id)
         queueing.cancel(caller(request), message.pk)
         return ok({"id": str(message.pk), "status": "canceled"})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import ratelimits
 from config.dialects.base import DialectView
 from config.errors import Refusal
 
@@ -25,6 +27,8 @@ STATUS = {
     "method_not_allowed": 405,
     "not_acceptable": 406,
     "conflict": 409,
+    "idempotency_mismatch": 409,
+    "idempotency_in_progress": 409,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "rate_limit_exceeded": 429,
@@ -52,7 +56,36 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
 
 
 class WhatsAPIView(DialectView):
-    """Base of every view that speaks this dialect."""
+    """Base of every view that speaks this dialect.
+
+    ``rate`` tells, for an authenticated request, the name that is counted and its limit a minute; the
+    room that knows keys and plans sets it.
+    """
+
+    rate: Callable[[Request], tuple[str, int] | None] | None = None
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the request; raises ``Refusal`` (``rate_limit_exceeded``) when the window is used up."""
+        counted = self.rate(request) if self.rate is not None else None
+        if counted is None:
+            return
+        name, limit = counted
+        verdict = ratelimits.hit(name, limit=limit)
+        self.rate_headers = verdict.headers()
+        if not verdict.admitted:
+            raise Refusal(
+                "rate_limit_exceeded",
+                f"Rate limit of {limit} requests a minute reached. "
+                f"Try again in {verdict.retry_after} seconds.",
+                retry_after=verdict.retry_after,
+            )
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Put the rate headers on every answer, whatever it is."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in getattr(self, "rate_headers", {}).items():
+            response[name] = value
+        return response
 
     @staticmethod
     def refuse(refusal: Refusal, request: Request) -> Response:

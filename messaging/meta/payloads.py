@@ -16,6 +16,7 @@ _REF_PREFIX = "hm:"
 _PHONE = re.compile(r"[1-9][0-9]{4,19}")
 _USER_ID = re.compile(r"[A-Z]{2}(?:\.ENT)?\.[A-Za-z0-9]{1,128}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_ROUND = re.compile(r"[0-9]{1,5}")
 _TYPE = re.compile(r"[a-z_]{1,40}")
 _ENVELOPE_KEYS = frozenset({"messaging_product", "recipient_type", "to", "recipient", "type", "context"})
 
@@ -51,18 +52,29 @@ def build(*, to: str, content: Mapping[str, Any], ref: str) -> dict[str, Any]:
     return body
 
 
-def ref_for(message_id: uuid.UUID) -> str:
-    """Return the callback data by which Meta's callbacks are matched to our message."""
-    return f"{_REF_PREFIX}{message_id}"
+def ref_for(message_id: uuid.UUID, sending_round: int = 0) -> str:
+    """Return the callback data by which Meta's callbacks are matched to our message.
+
+    ``sending_round`` counts manual retries: a late report of an earlier round must not end a new one.
+    """
+    return f"{_REF_PREFIX}{message_id}" + (f".{sending_round}" if sending_round else "")
 
 
-def message_id_from(ref: str | None) -> uuid.UUID | None:
-    """Return the message a callback is about; ``None`` for refs of other programs on the same number."""
+def read_ref(ref: str | None) -> tuple[uuid.UUID, int] | None:
+    """Return the message and round a callback is about; ``None`` for refs of other programs."""
     if not isinstance(ref, str) or not ref.startswith(_REF_PREFIX):
         return None
     # UUID() itself also takes braces, "urn:uuid:" and upper case, which ref_for never writes.
-    text = ref.removeprefix(_REF_PREFIX)
-    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+    text, _, number = ref.removeprefix(_REF_PREFIX).partition(".")
+    if not _UUID.fullmatch(text) or not _ROUND.fullmatch(number or "0"):
+        return None
+    return uuid.UUID(text), int(number or "0")
+
+
+def message_id_from(ref: str | None) -> uuid.UUID | None:
+    """Return the message a callback is about, whatever its round; ``None`` for foreign refs."""
+    found = read_ref(ref)
+    return found[0] if found else None
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,105 @@
+"""The WhatsAPI face of keys: list them, make another, revoke one."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import keys, schemas
+from accounts.authentication import caller, key_of
+from accounts.models import ApiKey
+from billing.gate import KeyView
+from config.dialects.whatsapi import ok, when
+from config.dialects.wire import body_of
+from config.errors import Refusal
+from config.fields import Fields
+from config.openapi import answers
+
+#: as many keys as an account may have at once
+MOST_KEYS = 100
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KINDS = {"live": ApiKey.Kind.SK, "test": ApiKey.Kind.SK_TEST}
+
+
+def key_object(key: ApiKey, *, current: bool) -> dict[str, Any]:
+    """Write a key: what may be shown of it."""
+    return {
+        "id": str(key.pk),
+        "name": key.name,
+        "kind": "test" if key.kind == ApiKey.Kind.SK_TEST else "live",
+        "prefix": key.prefix,
+        "lastFour": key.last_four,
+        "current": current,
+        "rateLimitPerMinute": key.rate_limit_per_minute,
+        "createdAt": when(key.created_at),
+        "lastUsedAt": when(key.last_used_at),
+        "expiresAt": when(key.expires_at),
+    }
+
+
+class Keys(KeyView):
+    """``GET`` and ``POST /auth/me/keys``."""
+
+    @extend_schema(
+        operation_id="listKeys",
+        summary="Your API keys",
+        tags=["Keys"],
+        responses=answers(200, schemas.KeyObject, 429, many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """The keys that work; of each only its beginning and last four digits."""
+        mine = key_of(request).pk
+        return ok([key_object(key, current=key.pk == mine) for key in keys.active(caller(request))])
+
+    @extend_schema(
+        operation_id="createKey",
+        summary="Make another API key",
+        tags=["Keys"],
+        request=schemas.KeyBody,
+        responses=answers(201, schemas.NewKey, 409, 429),
+    )
+    def post(self, request: Request) -> Response:
+        """A test key (`sk_test_…`) simulates every send. The key is shown in this answer only."""
+        fields = Fields(body_of(request))
+        name = fields.text("name", required=True, longest=100)
+        kind = fields.choice("kind", [*_KINDS]) or "live"
+        rate = fields.whole("rateLimitPerMinute", least=1, most=10_000)
+        expires_at = fields.moment("expiresAt")
+        if expires_at is not None and expires_at <= timezone.now():
+            fields.fault("expiresAt", "Must be in the future.")
+        fields.done()
+        if len(keys.active(caller(request))) >= MOST_KEYS:
+            raise Refusal("conflict", f"An account has at most {MOST_KEYS} keys. Revoke one first.")
+        key, secret = keys.issue(
+            caller(request),
+            kind=_KINDS[kind],
+            name=(name or "").strip(),
+            rate_limit_per_minute=rate,
+            expires_at=expires_at,
+        )
+        return ok(key_object(key, current=False) | {"apiKey": secret.reveal()}, status=201)
+
+
+class KeyDetail(KeyView):
+    """``DELETE /auth/me/keys/:id``."""
+
+    @extend_schema(
+        operation_id="revokeKey",
+        summary="Revoke an API key",
+        tags=["Keys"],
+        request=None,
+        parameters=[OpenApiParameter("key_id", {"type": "string", "format": "uuid"}, "path")],
+        responses=answers(200, schemas.RevokedKey, 404, 409, 429),
+    )
+    def delete(self, request: Request, key_id: str) -> Response:
+        """At once and for good. The last live key cannot be revoked."""
+        if not _ID.fullmatch(key_id):
+            raise Refusal("not_found", "No active key found with this id.")
+        keys.revoke(caller(request), uuid.UUID(key_id), reason="revoked through the API")
+        return ok({"id": key_id, "revoked": True})

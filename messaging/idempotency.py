@@ -1,0 +1,120 @@
+"""One answer per key: the answer is stored in the transaction of what it speaks of.
+
+A key in use is an uncommitted row with the same unique key, so Postgres itself makes the second request
+wait for the first. If the first commits, the second replays its answer; if it fails, crashes or is
+killed, the row never existed and the second is the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
+
+from accounts.models import Account
+from config.correlation import correlation_id
+from config.errors import Refusal, invalid
+
+#: printable ASCII, as a header can carry it (W34)
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+LIFETIME_HOURS = 24
+#: how long a twin waits for the request that came first
+WAIT_MILLISECONDS = 2_000
+
+_CLAIM = """
+INSERT INTO messaging_idempotencykey AS k (account_id, key, fingerprint, correlation_id, created_at)
+VALUES (%s, %s, %s, %s, now())
+ON CONFLICT (account_id, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, correlation_id = excluded.correlation_id, created_at = now(),
+    status = NULL, body = NULL
+WHERE k.created_at < now() - make_interval(hours => %s)
+RETURNING id
+"""
+_READ = """
+SELECT fingerprint, status, body, correlation_id FROM messaging_idempotencykey
+WHERE account_id = %s AND key = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back, byte for byte; ``replayed`` when it was given before."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+def checked_key(text: str | None) -> str | None:
+    """Return the key to use, None when none was given. Raises ``Invalid`` for an unusable one."""
+    if not text:
+        return None
+    if not _KEY.fullmatch(text):
+        raise invalid("Idempotency-Key", "Must be 1 to 255 printable ASCII characters.")
+    return text
+
+
+def fingerprint(method: str, path: str, body: dict[str, Any]) -> bytes:
+    """Return what makes two requests the same: method, path and body, whatever its key order (W32)."""
+    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(f"{method} {path}\n".encode() + canonical).digest()
+
+
+def once(
+    account: Account, key: str | None, print_: bytes, work: Callable[[], tuple[int, dict[str, Any]]]
+) -> Answer:
+    """Do ``work`` in a transaction and return its answer; with a key, at most once in 24 hours.
+
+    Whatever ``work`` raises leaves the key unused (W31). Raises ``Refusal``: ``idempotency_mismatch``
+    when the key was used with another request, ``idempotency_in_progress`` when the first one takes long.
+    """
+    with transaction.atomic():
+        if key is not None:
+            earlier = _claim(account, key, print_)
+            if earlier is not None:
+                return earlier
+        status, data = work()
+        body = orjson.dumps(data)
+        if key is not None:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE messaging_idempotencykey SET status = %s, body = %s "
+                    "WHERE account_id = %s AND key = %s",
+                    [status, body, account.pk, key],
+                )
+    return Answer(status, body)
+
+
+def _claim(account: Account, key: str, print_: bytes) -> Answer | None:
+    """Take the key, or return the answer that it has."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(f"SET LOCAL lock_timeout = {WAIT_MILLISECONDS}")
+            cursor.execute(_CLAIM, [account.pk, key, print_, correlation_id(), LIFETIME_HOURS])
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                raise Refusal(
+                    "idempotency_in_progress",
+                    "A request with this Idempotency-Key is still being processed.",
+                    retry_after=1,
+                ) from None
+            raise
+        if cursor.fetchone() is not None:
+            cursor.execute("SET LOCAL lock_timeout = 0")
+            return None
+        cursor.execute(_READ, [account.pk, key])
+        row = cursor.fetchone()
+    stored, status, body, original = row
+    if bytes(stored) != print_:
+        raise Refusal(
+            "idempotency_mismatch",
+            "This Idempotency-Key was used with a different request.",
+            original_correlation_id=original,
+        )
+    return Answer(status, bytes(body), replayed=True)

@@ -1,0 +1,115 @@
+"""Finding messages again: filters, pages by number or by cursor, batches, and rows for an export."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from accounts.models import Account
+from config.errors import Refusal, invalid
+from messaging.models import Batch, Contact, Message, Status
+
+#: pages by number read and skip what stands before them; beyond this only the cursor is quick
+DEEPEST = 100_000
+EXPORT_CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is narrowed to; None: not at all."""
+
+    statuses: Sequence[Status] | None = None
+    batch_id: uuid.UUID | None = None
+    to: str | None = None
+    search: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. ``total`` stops counting at ``DEEPEST``; ``next_cursor`` None: this is the last page."""
+
+    messages: list[Message]
+    total: int | None
+    next_cursor: str | None
+
+
+def matching(account: Account, wanted: Wanted) -> QuerySet[Message]:
+    """Return an account's outbound messages that match, newest first."""
+    rows = Message.objects.filter(account=account, direction=Message.Direction.OUT).order_by("-id")
+    if wanted.statuses is not None:
+        rows = rows.filter(status__in=wanted.statuses)
+    if wanted.batch_id is not None:
+        rows = rows.filter(batch=wanted.batch_id)
+    if wanted.to is not None:
+        # The conversation has an index by message, the number of a message has none.
+        people = Contact.objects.filter(account=account).filter(Q(phone=wanted.to) | Q(wa_id=wanted.to))
+        rows = rows.filter(Q(contact__in=list(people.values_list("pk", flat=True)), recipient=wanted.to))
+    if wanted.search is not None:
+        rows = rows.filter(_search(account, wanted.search))
+    if wanted.created_from is not None:
+        rows = rows.filter(created_at__gte=wanted.created_from)
+    if wanted.created_to is not None:
+        rows = rows.filter(created_at__lt=wanted.created_to)
+    return rows
+
+
+def _search(account: Account, text: str) -> Q:
+    """Look for a message by our id, WhatsApp's id or the recipient; each has an index."""
+    found = Q(wamid=text)
+    try:
+        found |= Q(pk=uuid.UUID(text))
+    except ValueError:
+        digits = "".join(char for char in text if char in "0123456789")
+        if 7 <= len(digits) <= 15:
+            people = Contact.objects.filter(account=account).filter(Q(phone=digits) | Q(wa_id=digits))
+            found |= Q(contact__in=list(people.values_list("pk", flat=True)))
+    return found
+
+
+def page(
+    account: Account, wanted: Wanted, *, limit: int, number: int = 1, cursor: uuid.UUID | None = None
+) -> Page:
+    """Return a page by its number, with the total, or the one after ``cursor``, without.
+
+    Raises ``Invalid`` for a page too deep to be reached by number.
+    """
+    rows = matching(account, wanted)
+    if cursor is not None:
+        found = list(rows.filter(pk__lt=cursor)[: limit + 1])
+        total = None
+    else:
+        first = (number - 1) * limit
+        if first + limit > DEEPEST:
+            raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
+        found = list(rows[first : first + limit + 1])
+        total = rows.order_by()[:DEEPEST].count()
+    more = len(found) > limit
+    found = found[:limit]
+    return Page(found, total, str(found[-1].pk) if more and found else None)
+
+
+def batch(account: Account, batch_id: uuid.UUID) -> tuple[Batch, dict[str, int]]:
+    """Return a batch with its messages counted by status. Raises ``Refusal`` (``not_found``)."""
+    found = Batch.objects.filter(account=account, pk=batch_id).first()
+    if found is None:
+        raise Refusal("not_found", "No batch found with this id.")
+    counts = Message.objects.filter(batch=found).order_by().values_list("status").annotate(count=Count("id"))
+    return found, dict(counts)
+
+
+def export(account: Account, wanted: Wanted) -> Iterator[Message]:
+    """Yield all matching messages, oldest last, in chunks of a thousand; memory stays flat."""
+    last: uuid.UUID | None = None
+    while True:
+        rows = matching(account, wanted)
+        chunk = list((rows.filter(pk__lt=last) if last else rows)[:EXPORT_CHUNK])
+        yield from chunk
+        if len(chunk) < EXPORT_CHUNK:
+            return
+        last = chunk[-1].pk

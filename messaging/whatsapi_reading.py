@@ -1,0 +1,328 @@
+"""The WhatsAPI face of reading: one message, lists, batches, the CSV export, statistics."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import date
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import caller
+from accounts.models import Account
+from billing.gate import KeyView
+from config import csvfile
+from config.dialects.whatsapi import ok, when
+from config.errors import Refusal
+from config.fields import PHONE, Fields
+from config.openapi import ErrorEnvelope, answers
+from messaging import analytics, reading, schemas
+from messaging.models import Message, Status
+
+LIMIT_DEFAULT, LIMIT_MOST = 20, 200
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
+_FILTERS = [
+    OpenApiParameter("status", {"type": "string", "enum": schemas.STATUSES}, "query"),
+    OpenApiParameter("batchId", {"type": "string", "format": "uuid"}, "query"),
+    OpenApiParameter("to", {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}, "query"),
+    OpenApiParameter("createdFrom", {"type": "string", "format": "date-time"}, "query"),
+    OpenApiParameter("createdTo", {"type": "string", "format": "date-time"}, "query"),
+    OpenApiParameter(
+        "search",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+        "query",
+        description="Our id, WhatsApp's id, or the recipient's number.",
+    ),
+]
+
+
+def shown(status: str) -> str:
+    """Return a status as customers know it."""
+    return analytics.SHOWN.get(Status(status), status)
+
+
+def message_object(message: Message) -> dict[str, Any]:
+    """Write a message as the document does, without its timeline."""
+    return {
+        "id": str(message.id),
+        "to": message.recipient,
+        "type": message.type,
+        "body": message.body,
+        "template": message.content.get("template"),
+        "status": shown(message.status),
+        "batchId": str(message.batch_id) if message.batch_id else None,
+        "scheduledFor": when(message.scheduled_for),
+        "sentAt": when(message.sent_at),
+        "deliveredAt": when(message.delivered_at),
+        "readAt": when(message.read_at),
+        "failedAt": when(message.failed_at),
+        "errorMessage": message.error_message,
+        "errorCode": message.error_code,
+        "failure": message.failure or None,
+        "wamid": message.wamid,
+        "metadata": message.metadata,
+        "dryRun": message.dry_run,
+        "createdAt": when(message.created_at),
+    }
+
+
+def find(account: Account, message_id: str) -> Message:
+    """Find one of an account's outbound messages. Raises ``Refusal`` (``not_found``)."""
+    message = None
+    if _ID.fullmatch(message_id):
+        message = Message.objects.filter(
+            account=account, pk=message_id, direction=Message.Direction.OUT
+        ).first()
+    if message is None:
+        raise Refusal("not_found", "No message found with this id.")
+    return message
+
+
+class MessageDetail(KeyView):
+    """``GET /messages/:id``."""
+
+    @extend_schema(
+        operation_id="getMessage",
+        summary="A message and its delivery history",
+        tags=["Messages"],
+        parameters=[ID_PARAMETER],
+        responses=answers(200, schemas.MessageObject, 404, 429),
+    )
+    def get(self, request: Request, message_id: str) -> Response:
+        """Status and timeline, oldest entry first. A foreign or malformed id is a 404 like an unknown one."""
+        message = find(caller(request), message_id)
+        entries = message.events.order_by("at", "sequence").values_list("status", "at")
+        timeline = [{"status": status, "at": when(at)} for status, at in entries]
+        return ok(message_object(message) | {"timeline": timeline})
+
+
+class Query(Fields):
+    """The query string of a list, read as strictly as a body."""
+
+    def __init__(self, request: Request) -> None:
+        params = request.query_params
+        super().__init__({name: params[name] for name in params})
+        for name in params:
+            if len(params.getlist(name)) > 1:
+                self.fault(name, "Is given more than once.")
+
+    def number(self, name: str, default: int) -> int:
+        """Read a whole number of at least 1."""
+        text = self.data.get(name)
+        if text is None:
+            return default
+        if not _WHOLE.fullmatch(text) or int(text) < 1:
+            self.fault(name, "Must be a whole number of at least 1.")
+            return default
+        return int(text)
+
+    def uuid(self, name: str) -> uuid.UUID | None:
+        """Read an id."""
+        text = self.data.get(name)
+        if text is None:
+            return None
+        if not _ID.fullmatch(text):
+            self.fault(name, "Must be an id.")
+            return None
+        return uuid.UUID(text)
+
+    def day(self, name: str) -> date | None:
+        """Read a day, YYYY-MM-DD."""
+        text = self.data.get(name)
+        if text is None:
+            return None
+        try:
+            if not _DAY.fullmatch(text):
+                raise ValueError
+            return date.fromisoformat(text)
+        except ValueError:
+            self.fault(name, "Must be a day, for example 2026-05-01.")
+            return None
+
+    def wanted(self) -> reading.Wanted:
+        """Read the filters."""
+        status = self.choice("status", schemas.STATUSES)
+        statuses = [Status(word) for word in Status.values if shown(word) == status] if status else None
+        to = self.text("to", longest=20)
+        if to is not None and not PHONE.fullmatch(to):
+            self.fault("to", "Must be a phone number: digits only, without the plus.")
+        return reading.Wanted(
+            statuses=statuses,
+            batch_id=self.uuid("batchId"),
+            to=to,
+            search=self.text("search", longest=255),
+            created_from=self.moment("createdFrom"),
+            created_to=self.moment("createdTo"),
+        )
+
+
+class MessageList(KeyView):
+    """``GET /messages``."""
+
+    @extend_schema(
+        operation_id="listMessages",
+        summary="Your messages, newest first",
+        tags=["Messages"],
+        parameters=[
+            *_FILTERS,
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": 20}, "query"),
+            OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
+            OpenApiParameter(
+                "cursor",
+                {"type": "string", "format": "uuid"},
+                "query",
+                description="`nextCursor` of the page before; quick at any depth.",
+            ),
+        ],
+        responses=answers(200, schemas.MessageItem, 429, many=True, pagination=schemas.Pagination),
+    )
+    def get(self, request: Request) -> Response:
+        """Pages by number, or by cursor. `limit` is at most 200."""
+        query = Query(request)
+        wanted = query.wanted()
+        limit = min(query.number("limit", LIMIT_DEFAULT), LIMIT_MOST)
+        number = query.number("page", 1)
+        cursor = query.uuid("cursor")
+        query.done()
+        page = reading.page(caller(request), wanted, limit=limit, number=number, cursor=cursor)
+        pagination: dict[str, Any] = {"limit": limit, "nextCursor": page.next_cursor}
+        if page.total is not None:
+            pagination |= {
+                "page": number,
+                "total": page.total,
+                "totalPages": -(-page.total // limit),
+                "totalIsCapped": page.total >= reading.DEEPEST,
+            }
+        return ok([message_object(message) for message in page.messages], pagination=pagination)
+
+
+class BatchDetail(KeyView):
+    """``GET /messages/batches/:id``."""
+
+    @extend_schema(
+        operation_id="getBatch",
+        summary="How a bulk send stands",
+        tags=["Messages"],
+        parameters=[OpenApiParameter("batch_id", {"type": "string", "format": "uuid"}, "path")],
+        responses=answers(200, schemas.BatchObject, 404, 429),
+    )
+    def get(self, request: Request, batch_id: str) -> Response:
+        """Its messages counted by status; the messages themselves: `GET /messages?batchId=…`."""
+        if not _ID.fullmatch(batch_id):
+            raise Refusal("not_found", "No batch found with this id.")
+        found, counts = reading.batch(caller(request), uuid.UUID(batch_id))
+        by_status: dict[str, int] = {}
+        for status, count in counts.items():
+            by_status[shown(status)] = by_status.get(shown(status), 0) + count
+        return ok(
+            {
+                "batchId": str(found.pk),
+                "totalMessages": found.total,
+                "queued": found.total - found.refused,
+                "failedCount": found.refused,
+                "byStatus": by_status,
+                "createdAt": when(found.created_at),
+            }
+        )
+
+
+_COLUMNS = [
+    "id",
+    "to",
+    "type",
+    "status",
+    "body",
+    "template",
+    "batchId",
+    "createdAt",
+    "scheduledFor",
+    "sentAt",
+    "deliveredAt",
+    "readAt",
+    "failedAt",
+    "errorCode",
+    "failure",
+    "errorMessage",
+    "wamid",
+]
+
+
+class Export(KeyView):
+    """``GET /messages/export``."""
+
+    @extend_schema(
+        operation_id="exportMessages",
+        summary="Your messages as CSV",
+        tags=["Messages"],
+        parameters=_FILTERS,
+        responses={
+            (200, "text/csv"): OpenApiResponse({"type": "string"}, "The file, streamed."),
+            400: OpenApiResponse(ErrorEnvelope, "Validation failed."),
+            401: OpenApiResponse(ErrorEnvelope, "The key is wrong."),
+            403: OpenApiResponse(ErrorEnvelope, "Your account has been deactivated."),
+            429: OpenApiResponse(ErrorEnvelope, "Rate limit hit."),
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """The same filters as the list. Cells that a spreadsheet would run get a leading apostrophe."""
+        query = Query(request)
+        wanted = query.wanted()
+        query.done()
+        rows = map(_cells, reading.export(caller(request), wanted))
+        response = StreamingHttpResponse(
+            csvfile.lines(_COLUMNS, rows), content_type="text/csv; charset=utf-8"
+        )
+        response["Content-Disposition"] = 'attachment; filename="messages.csv"'
+        return response
+
+
+def _cells(message: Message) -> list[object]:
+    written = message_object(message)
+    written["template"] = (written["template"] or {}).get("name")
+    return [written[name] for name in _COLUMNS]
+
+
+class Summary(KeyView):
+    """``GET /analytics/summary``."""
+
+    @extend_schema(
+        operation_id="getSummary",
+        summary="Delivery statistics",
+        tags=["Analytics"],
+        parameters=[
+            OpenApiParameter("from", {"type": "string", "format": "date"}, "query"),
+            OpenApiParameter("to", {"type": "string", "format": "date"}, "query"),
+        ],
+        responses=answers(200, schemas.SummaryObject, 429),
+    )
+    def get(self, request: Request) -> Response:
+        """All messages, or those accepted from `from` to `to` (UTC days). Rates are parts of the total."""
+        query = Query(request)
+        since, until = query.day("from"), query.day("to")
+        if since and until and since > until:
+            query.fault("from", "Must not be after to.")
+        query.done()
+        found = analytics.summary(caller(request), since=since, until=until)
+        return ok(
+            {
+                "total": found.total,
+                "byStatus": found.by_status,
+                "deliveryRate": found.delivery_rate,
+                "failureRate": found.failure_rate,
+                "byDay": [
+                    {"day": day.isoformat(), "byStatus": counts} for day, counts in found.by_day.items()
+                ],
+                "byTemplate": [
+                    {"template": name, "byStatus": counts} for name, counts in found.by_template.items()
+                ],
+                "byErrorCode": {str(code): count for code, count in found.by_error.items()},
+            }
+        )

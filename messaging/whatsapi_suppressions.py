@@ -1,0 +1,141 @@
+"""The WhatsAPI face of the suppression list, and the set-up's test message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import caller, key_of
+from accounts.connections import default_connection
+from accounts.models import Account, Connection
+from billing.gate import KeyView
+from config.dialects.whatsapi import ok, when
+from config.dialects.wire import body_of
+from config.errors import Refusal, invalid
+from config.fields import PHONE, Fields
+from config.openapi import answers
+from messaging import queueing, schemas, suppressions
+from messaging.drafts import Draft, RawTemplate
+from messaging.models import Message, Suppression
+from messaging.whatsapi import Accepted, accept
+from messaging.whatsapi_reading import LIMIT_DEFAULT, LIMIT_MOST, Query
+
+#: every new WhatsApp account has this template (contract: the quickstart)
+TEST_TEMPLATE = RawTemplate("hello_world", "en_US")
+
+
+def suppression_object(row: Suppression) -> dict[str, Any]:
+    """Write an entry of the list."""
+    return {
+        "to": row.phone,
+        "reason": row.reason,
+        "marketingOnly": row.marketing_only,
+        "note": row.note,
+        "createdAt": when(row.created_at),
+    }
+
+
+class Suppressions(KeyView):
+    """``GET`` and ``POST /suppressions``."""
+
+    @extend_schema(
+        operation_id="listSuppressions",
+        summary="Recipients you must not write to",
+        tags=["Suppressions"],
+        parameters=[
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": 20}, "query"),
+            OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
+        ],
+        responses=answers(200, schemas.SuppressionObject, 429, many=True, pagination=schemas.PlainPages),
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first. Stop words and WhatsApp's own opt-outs are added by themselves."""
+        query = Query(request)
+        limit, page = min(query.number("limit", LIMIT_DEFAULT), LIMIT_MOST), query.number("page", 1)
+        query.done()
+        rows = Suppression.objects.filter(account=caller(request)).order_by("-id")
+        total = rows.count()
+        first = min((page - 1) * limit, total)
+        return ok(
+            [suppression_object(row) for row in rows[first : first + limit]],
+            pagination={"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)},
+        )
+
+    @extend_schema(
+        operation_id="addSuppression",
+        summary="Stop writing to somebody",
+        tags=["Suppressions"],
+        request=schemas.SuppressionBody,
+        responses=answers(201, schemas.SuppressionObject, 429),
+    )
+    def post(self, request: Request) -> Response:
+        """Messages to this number are refused from now on, and those already queued fail."""
+        fields = Fields(body_of(request))
+        phone = fields.phone("to")
+        marketing_only = fields.flag("marketingOnly")
+        note = fields.text("note", longest=200) or ""
+        fields.done()
+        row = suppressions.suppress(
+            caller(request).pk,
+            phone,
+            reason=Suppression.Reason.MANUAL,
+            marketing_only=marketing_only,
+            note=note,
+        )
+        return ok(suppression_object(row), status=201)
+
+
+class SuppressionDetail(KeyView):
+    """``DELETE /suppressions/:to``."""
+
+    @extend_schema(
+        operation_id="removeSuppression",
+        summary="Allow writing to somebody again",
+        tags=["Suppressions"],
+        request=None,
+        parameters=[OpenApiParameter("phone", {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}, "path")],
+        responses=answers(200, schemas.SuppressionRemoved, 404, 429),
+    )
+    def delete(self, request: Request, phone: str) -> Response:
+        """Only when the person has asked for it."""
+        if not PHONE.fullmatch(phone) or not suppressions.lift(caller(request).pk, phone):
+            raise Refusal("not_found", "This number is not on the list.")
+        return ok({"to": phone, "removed": True})
+
+
+class TestMessage(KeyView):
+    """``POST /auth/me/test-message``."""
+
+    @extend_schema(
+        operation_id="sendTestMessage",
+        summary="Send hello_world to yourself",
+        tags=["Account"],
+        request=schemas.TestMessageBody,
+        responses=answers(202, schemas.Accepted, 409, 429, 503),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """For the set-up: needs verified credentials, then marks the first send as done."""
+        account = caller(request)
+        fields = Fields(body_of(request))
+        to = fields.phone("to")
+        fields.done()
+        number = default_connection(account)
+        if number is None or number.status != Connection.Status.ACTIVE:
+            raise invalid("credentials", "Verify your credentials first: POST /auth/me/credentials/verify.")
+
+        def send() -> Accepted:
+            queued = queueing.queue(
+                account,
+                Draft(to=to, what=TEST_TEMPLATE),
+                source=Message.Source.WHATSAPI,
+                api_key=key_of(request),
+            )
+            state = {**account.onboarding, "firstMessageQueued": True}
+            Account.objects.filter(pk=account.pk).update(onboarding=state)
+            return 202, {"id": str(queued.id), "status": queued.status, "scheduledFor": None}
+
+        return accept(request, send)
