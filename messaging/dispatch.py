@@ -27,7 +27,7 @@ from config.celery import channel
 from config.drains import POLL_SECONDS, Bell, Lifetime, awake
 from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 from config.failpoints import failpoint
-from messaging import contacts, heartbeat, outcomes, pacing, unfinished
+from messaging import contacts, fallbacks, heartbeat, outcomes, pacing, unfinished
 from messaging.claiming import Claim, claim
 from messaging.meta import payloads
 from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
@@ -119,6 +119,8 @@ class Pipeline:
         else:
             self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
         self._slot_added = asyncio.Event()
+        self._marked = asyncio.Event()  # clear while a batch is between the heap and its calls
+        self._marked.set()
         claimer, marker, recorder = _Worker("claim"), _Worker("mark"), _Worker("record")
         self._pacer = _Worker("pace")
         async with new_session(connections=self._capacity, traces=_traces()) as session:
@@ -171,6 +173,14 @@ class Pipeline:
 
     async def _accept(self, claims: list[Claim], worker: _Worker) -> None:
         failpoint("send.after_claim")
+        if any(fallbacks.wanted(item) for item in claims):
+            try:
+                fresh = await worker.run(lambda: fallbacks.apply([*filter(fallbacks.wanted, claims)]))
+            except (OperationalError, InterfaceError) as error:
+                # Without knowing the window these cannot go out; their leases will run out.
+                log.warning("fallbacks could not be chosen", error=repr(error))
+                fresh = []
+            claims = [item for item in claims if not fallbacks.wanted(item)] + fresh
         now = time.monotonic()
         settled: list[Claim] = []
         for item in claims:
@@ -227,18 +237,21 @@ class Pipeline:
             batch: list[Claim] = []
             while self._slots and self._slots[0][0] <= near:
                 batch.append(heapq.heappop(self._slots)[2])
-            await self._mark_batch(session, worker, batch)
+            self._marked.clear()
+            try:
+                await self._mark_batch(session, worker, batch)
+            finally:
+                self._marked.set()
 
     async def _mark_batch(self, session: aiohttp.ClientSession, worker: _Worker, batch: list[Claim]) -> None:
         latest = time.monotonic() + self._slack
         pairs = [(item.id, item.token) for item in batch]
         failpoint("send.before_mark")
+        marked: set[uuid.UUID] = set()
         try:
             marked = await worker.run(lambda: mark(pairs, needed=settings.SEND_TIMEOUT_SECONDS + self._slack))
-        except (OperationalError, InterfaceError) as error:
-            # The commit may or may not have happened; a marked row without a call resolves as unknown.
-            log.warning("mark failed; the leases will run out", error=repr(error))
-            marked = set()
+        except Exception as error:
+            log.warning("mark failed", count=len(batch), error=repr(error))
         failpoint("send.after_mark")
         for item in batch:
             if item.id in marked:
@@ -246,7 +259,9 @@ class Pipeline:
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
             else:
-                self._under_way -= 1
+                # No call will be made under this lease, whatever became of the mark: if the row is
+                # still ours, it is due again at once.
+                self._outcomes.put_nowait((outcomes.give_back(item), 1))
 
     # --- stage 3: call
 
@@ -363,12 +378,20 @@ class Pipeline:
             except (OperationalError, InterfaceError) as error:
                 log.warning("record failed; the database is asked again", error=repr(error))
                 await asyncio.sleep(DATABASE_RETRY_SECONDS)
+            except Exception:
+                # One outcome that cannot be stored must not cost the others theirs.
+                log.exception("outcomes could not be recorded", count=len(batch))
+                if len(batch) > 1:
+                    for change in batch:
+                        await self._record_batch(worker, [change])
+                return
 
     async def _finish(self) -> None:
         """Let what was started end: slots not yet due are given back by their leases."""
         for _, _, item in self._slots:
             self._outcomes.put_nowait((outcomes.give_back(item), 1))
         self._slots.clear()
+        await self._marked.wait()
         while self._calls:
             await asyncio.wait(set(self._calls))
         await self._outcomes.join()

@@ -149,12 +149,13 @@ def _reaction(fields: Fields) -> Native | None:
 
 
 def _emoji(part: Fields) -> str | None:
-    if part.data.get("emoji") == "":
-        return ""
     if not part.given("emoji"):
         part.fault("emoji", "This field is required; an empty string removes the reaction.")
         return None
-    return part.text("emoji", longest=EMOJI_LONGEST)
+    emoji = part.text("emoji", longest=EMOJI_LONGEST, blank=True)
+    if emoji and not emoji.strip():
+        part.fault("emoji", "Must be an emoji, or an empty string to remove the reaction.")
+    return emoji
 
 
 def _contacts(fields: Fields) -> Native | None:

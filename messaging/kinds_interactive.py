@@ -105,13 +105,7 @@ def read_media(part: Fields, extras: tuple[str, ...]) -> dict[str, Any]:
     if part.given("link") == part.given("id"):
         both = part.given("link")
         part.fault("link", "Send either link or id, not both." if both else "Send link or id.")
-    found = {
-        "link": _link(part),
-        "id": _media_id(part),
-        "caption": None,
-        "filename": None,
-        "voice": None,
-    }
+    found: dict[str, Any] = {"link": _link(part), "id": _media_id(part)}
     if "caption" in extras:
         found["caption"] = part.text("caption", longest=CAPTION_LONGEST)
     if "filename" in extras:

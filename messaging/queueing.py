@@ -22,8 +22,8 @@ from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
 from messaging import contacts, suppressions, tally
-from messaging.composing import compose
-from messaging.drafts import Draft, Priority, RawTemplate, Text
+from messaging.composing import body_of, compose
+from messaging.drafts import Draft, Priority, RawTemplate
 from messaging.models import Batch, Message, Status
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure, record, requeue
@@ -120,9 +120,7 @@ def queue_many(
         for draft, failure in zip(drafts, failures, strict=True)
     ]
     ids = [uuid7() for _ in drafts]
-    contents = [
-        compose(draft.what) | ({"simulate": draft.simulate} if draft.simulate else {}) for draft in drafts
-    ]
+    contents = [compose(draft) for draft in drafts]
     with database.cursor() as cursor:
         cursor.execute(
             _INSERT,
@@ -137,7 +135,7 @@ def queue_many(
                 [people.get(draft.to) for draft in drafts],
                 [draft.to for draft in drafts],
                 [content["type"] for content in contents],
-                [draft.what.body if isinstance(draft.what, Text) else None for draft in drafts],
+                [body_of(draft.what) for draft in drafts],
                 [orjson.dumps(content).decode() for content in contents],
                 [orjson.dumps(draft.metadata).decode() for draft in drafts],
                 [draft.dry_run for draft in drafts],
@@ -211,7 +209,7 @@ def _refuse_while_paused(number: Connection) -> None:
 def _lifetime(draft: Draft, categories: dict[tuple[str, str], str]) -> timedelta:
     if draft.expires_in is not None:
         return draft.expires_in
-    if isinstance(draft.what, Text):
+    if not isinstance(draft.what, RawTemplate):
         return LIFETIME_TEXT
     if _category(draft, categories) == "AUTHENTICATION":
         return LIFETIME_AUTHENTICATION
@@ -224,7 +222,7 @@ def _lane(draft: Draft, categories: dict[tuple[str, str], str], *, bulk: bool) -
         return _LANES[draft.priority]
     if bulk:
         return Message.Lane.BULK
-    if isinstance(draft.what, Text) or _category(draft, categories) == "AUTHENTICATION":
+    if not isinstance(draft.what, RawTemplate) or _category(draft, categories) == "AUTHENTICATION":
         return Message.Lane.REPLY
     return Message.Lane.SINGLE
 

@@ -43,6 +43,25 @@ class SendBody(serializers.Serializer[Any]):
         help_text="Free text; WhatsApp takes it within 24 hours after the person last wrote to you.",
     )
     template = TemplateBody(required=False)
+    image = serializers.DictField(required=False, help_text="`link` or `id`, and `caption`.")
+    video = serializers.DictField(required=False, help_text="`link` or `id`, and `caption`.")
+    audio = serializers.DictField(required=False, help_text="`link` or `id`, and `voice`.")
+    document = serializers.DictField(required=False, help_text="`link` or `id`, `caption`, `filename`.")
+    sticker = serializers.DictField(required=False, help_text="`link` or `id`.")
+    location = serializers.DictField(required=False, help_text="`latitude`, `longitude`, `name`, `address`.")
+    contacts = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="In Meta's shape."
+    )
+    interactive = serializers.DictField(
+        required=False, help_text="Buttons, lists, links and more, in Meta's shape."
+    )
+    reaction = serializers.DictField(required=False, help_text="`messageId` and `emoji`; empty removes it.")
+    replyTo = serializers.CharField(required=False, help_text="The wamid that this message quotes.")
+    previewUrl = serializers.BooleanField(required=False, help_text="With `message`: show a link's preview.")
+    fallbackTemplate = TemplateBody(
+        required=False,
+        help_text="With `message`: sent instead when the 24-hour window is closed by then.",
+    )
     sendAt = serializers.DateTimeField(required=False, help_text="In the future, at most a year ahead.")
     metadata = serializers.DictField(required=False, help_text="Up to 16 kB; given back with the message.")
     dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
@@ -232,3 +251,17 @@ class TestMessageBody(serializers.Serializer[Any]):
     """Your own phone."""
 
     to = serializers.RegexField(r"^[1-9][0-9]{6,14}$")
+
+
+class MediaBody(serializers.Serializer[Any]):
+    """A file."""
+
+    file = serializers.FileField()
+
+
+class MediaObject(serializers.Serializer[Any]):
+    """A file as WhatsApp holds it."""
+
+    id = serializers.CharField()
+    mimeType = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")

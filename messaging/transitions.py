@@ -190,4 +190,6 @@ def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
     fresh = replace(row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=0)
     # A throttled message may wait in line many times; its timeline says so once or twice, not each time.
     entry = change.status if change.spent or row.sequence <= 2 else None
+    if change.status in (Status.QUEUED, Status.SCHEDULED):
+        entry = None  # a claim given back after an uncertain mark: nothing happened to the message
     return Step(fresh, entry, now, moved=entry is not None)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from messaging import whatsapi, whatsapi_reading, whatsapi_suppressions
+from messaging import whatsapi, whatsapi_media, whatsapi_reading, whatsapi_suppressions
 
 urlpatterns = [
     path("send-message", whatsapi.SendMessage.as_view()),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("messages/<str:message_id>", whatsapi_reading.MessageDetail.as_view()),
     path("messages/<str:message_id>/retry", whatsapi.RetryMessage.as_view()),
     path("messages/<str:message_id>/cancel", whatsapi.CancelMessage.as_view()),
+    path("media", whatsapi_media.Media.as_view()),
     path("suppressions", whatsapi_suppressions.Suppressions.as_view()),
     path("suppressions/<str:phone>", whatsapi_suppressions.SuppressionDetail.as_view()),
     path("auth/me/test-message", whatsapi_suppressions.TestMessage.as_view()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,17 +18,16 @@ from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from billing import plans
 from billing.gate import KeyView
-from config.celery import wake
 from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import FieldError, Invalid, Refusal, invalid
-from config.failpoints import failpoint
 from config.fields import Fields
 from config.openapi import answers
-from messaging import idempotency, queueing, schemas
-from messaging.drafts import Draft, Priority, RawTemplate, Text
+from messaging import queueing, schemas
+from messaging.drafts import Draft, Priority, RawTemplate, Text, What
+from messaging.kinds import KINDS, read_kind, read_reply_to
 from messaging.models import Message
-from messaging.whatsapi_reading import ID_PARAMETER, find
+from messaging.shared_whatsapi import ID_PARAMETER, Accepted, accept, find
 
 TEXT_LONGEST = 4_096  # characters, not bytes (W5)
 METADATA_BYTES = 16 * 1024  # W16
@@ -60,6 +59,10 @@ def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
     dry_run = fields.flag("dry_run")
     expires_in = fields.whole("expiresIn", least=SHORTEST_SECONDS, most=LONGEST_SECONDS)
     priority = fields.choice("priority", [*Priority])
+    reply_to = read_reply_to(fields)
+    fallback = _template(fields, "fallbackTemplate")
+    if fallback is not None and not isinstance(what, Text):
+        fields.fault("fallbackTemplate", "Belongs to message only.")
     fields.done()
     assert what is not None
     return Draft(
@@ -70,28 +73,32 @@ def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
         dry_run=dry_run,
         expires_in=None if expires_in is None else timedelta(seconds=expires_in),
         priority=Priority(priority) if priority else None,
+        reply_to=reply_to,
+        fallback=fallback,
     )
 
 
-def _what(fields: Fields) -> Text | RawTemplate | None:
-    text, template = fields.given("message"), fields.given("template")
-    if text and template:
-        fields.fault("message", "Send either message or template, not both.")
+def _what(fields: Fields) -> What | None:
+    given = [name for name in ("message", "template", *KINDS) if fields.given(name)]
+    if len(given) > 1:
+        fields.fault(given[0], f"Send one of {', '.join(given)}, not several.")
         return None
-    if not text and not template:
+    if not given:
         fields.fault("message", "Send message or template; one of them is required.")
         return None
-    if text:
+    if given == ["message"]:
         body = fields.text("message", longest=TEXT_LONGEST)
-        return Text(body) if body else None
-    inner = fields.mapping("template")
+        return Text(body, preview_url=fields.flag("previewUrl")) if body else None
+    if given == ["template"]:
+        return _template(fields, "template")
+    return read_kind(fields, given[0])
+
+
+def _template(fields: Fields, member: str) -> RawTemplate | None:
+    inner = fields.mapping(member)
     if inner is None:
         return None
-    return _template(fields, inner)
-
-
-def _template(fields: Fields, inner: Mapping[str, Any]) -> RawTemplate:
-    part = Fields(inner, fields.prefix + "template.")
+    part = Fields(inner, f"{fields.prefix}{member}.")
     name = part.text("name", required=True, longest=512)
     if name and not _TEMPLATE_NAME.fullmatch(name):
         part.fault("name", "Must be lower-case letters, digits and underscores, as in WhatsApp Manager.")
@@ -109,31 +116,6 @@ def _template(fields: Fields, inner: Mapping[str, Any]) -> RawTemplate:
                     part.fault(f"components[{index}]", "Must be an object with a type.")
     fields.faults += part.faults
     return RawTemplate(name or "", language or "", components if isinstance(components, list) else None)
-
-
-#: status and ``data`` of an answer
-Accepted = tuple[int, dict[str, Any]]
-
-
-def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
-    """Do a POST that sends, once per Idempotency-Key, and knock on the engine's door."""
-    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
-
-    def enveloped() -> tuple[int, dict[str, Any]]:
-        status, data = work()
-        failpoint("accept.before_commit")
-        return status, {"success": True, "data": data}
-
-    print_ = idempotency.fingerprint(request.method or "", request.path, body_of(request))
-    answer = idempotency.once(caller(request), key, print_, enveloped)
-    failpoint("accept.after_commit")
-    if not answer.replayed:
-        wake("messages")
-    failpoint("accept.before_response")
-    response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
-    if answer.replayed:
-        response["Idempotency-Replayed"] = "true"
-    return response
 
 
 class SendMessage(KeyView):

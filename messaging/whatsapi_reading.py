@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from datetime import date
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -13,22 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from accounts.models import Account
 from billing.gate import KeyView
 from config import csvfile
 from config.dialects.whatsapi import ok, when
 from config.errors import Refusal
-from config.fields import PHONE, Fields
 from config.openapi import ErrorEnvelope, answers
 from messaging import analytics, reading, schemas
-from messaging.models import Message, Status
+from messaging.models import Message
+from messaging.shared_whatsapi import ID, ID_PARAMETER, LIMIT_DEFAULT, LIMIT_MOST, Query, find, shown
 
-LIMIT_DEFAULT, LIMIT_MOST = 20, 200
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
 _FILTERS = [
     OpenApiParameter("status", {"type": "string", "enum": schemas.STATUSES}, "query"),
     OpenApiParameter("batchId", {"type": "string", "format": "uuid"}, "query"),
@@ -42,11 +33,6 @@ _FILTERS = [
         description="Our id, WhatsApp's id, or the recipient's number.",
     ),
 ]
-
-
-def shown(status: str) -> str:
-    """Return a status as customers know it."""
-    return analytics.SHOWN.get(Status(status), status)
 
 
 def message_object(message: Message) -> dict[str, Any]:
@@ -74,18 +60,6 @@ def message_object(message: Message) -> dict[str, Any]:
     }
 
 
-def find(account: Account, message_id: str) -> Message:
-    """Find one of an account's outbound messages. Raises ``Refusal`` (``not_found``)."""
-    message = None
-    if _ID.fullmatch(message_id):
-        message = Message.objects.filter(
-            account=account, pk=message_id, direction=Message.Direction.OUT
-        ).first()
-    if message is None:
-        raise Refusal("not_found", "No message found with this id.")
-    return message
-
-
 class MessageDetail(KeyView):
     """``GET /messages/:id``."""
 
@@ -102,66 +76,6 @@ class MessageDetail(KeyView):
         entries = message.events.order_by("at", "sequence").values_list("status", "at")
         timeline = [{"status": status, "at": when(at)} for status, at in entries]
         return ok(message_object(message) | {"timeline": timeline})
-
-
-class Query(Fields):
-    """The query string of a list, read as strictly as a body."""
-
-    def __init__(self, request: Request) -> None:
-        params = request.query_params
-        super().__init__({name: params[name] for name in params})
-        for name in params:
-            if len(params.getlist(name)) > 1:
-                self.fault(name, "Is given more than once.")
-
-    def number(self, name: str, default: int) -> int:
-        """Read a whole number of at least 1."""
-        text = self.data.get(name)
-        if text is None:
-            return default
-        if not _WHOLE.fullmatch(text) or int(text) < 1:
-            self.fault(name, "Must be a whole number of at least 1.")
-            return default
-        return int(text)
-
-    def uuid(self, name: str) -> uuid.UUID | None:
-        """Read an id."""
-        text = self.data.get(name)
-        if text is None:
-            return None
-        if not _ID.fullmatch(text):
-            self.fault(name, "Must be an id.")
-            return None
-        return uuid.UUID(text)
-
-    def day(self, name: str) -> date | None:
-        """Read a day, YYYY-MM-DD."""
-        text = self.data.get(name)
-        if text is None:
-            return None
-        try:
-            if not _DAY.fullmatch(text):
-                raise ValueError
-            return date.fromisoformat(text)
-        except ValueError:
-            self.fault(name, "Must be a day, for example 2026-05-01.")
-            return None
-
-    def wanted(self) -> reading.Wanted:
-        """Read the filters."""
-        status = self.choice("status", schemas.STATUSES)
-        statuses = [Status(word) for word in Status.values if shown(word) == status] if status else None
-        to = self.text("to", longest=20)
-        if to is not None and not PHONE.fullmatch(to):
-            self.fault("to", "Must be a phone number: digits only, without the plus.")
-        return reading.Wanted(
-            statuses=statuses,
-            batch_id=self.uuid("batchId"),
-            to=to,
-            search=self.text("search", longest=255),
-            created_from=self.moment("createdFrom"),
-            created_to=self.moment("createdTo"),
-        )
 
 
 class MessageList(KeyView):
@@ -216,7 +130,7 @@ class BatchDetail(KeyView):
     )
     def get(self, request: Request, batch_id: str) -> Response:
         """Its messages counted by status; the messages themselves: `GET /messages?batchId=…`."""
-        if not _ID.fullmatch(batch_id):
+        if not ID.fullmatch(batch_id):
             raise Refusal("not_found", "No batch found with this id.")
         found, counts = reading.batch(caller(request), uuid.UUID(batch_id))
         by_status: dict[str, int] = {}

@@ -21,8 +21,7 @@ from config.openapi import answers
 from messaging import queueing, schemas, suppressions
 from messaging.drafts import Draft, RawTemplate
 from messaging.models import Message, Suppression
-from messaging.whatsapi import Accepted, accept
-from messaging.whatsapi_reading import LIMIT_DEFAULT, LIMIT_MOST, Query
+from messaging.shared_whatsapi import LIMIT_DEFAULT, LIMIT_MOST, Accepted, Query, accept
 
 #: every new WhatsApp account has this template (contract: the quickstart)
 TEST_TEMPLATE = RawTemplate("hello_world", "en_US")

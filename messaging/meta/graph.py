@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import requests
 from requests.auth import AuthBase
@@ -183,6 +183,17 @@ class Graph:
         data = self._call("GET", "debug_token", input_token=self._token.reveal()).get("data")
         return data if isinstance(data, dict) else {}
 
+    def upload_media(self, phone_number_id: str, *, name: str, mime_type: str, file: IO[bytes]) -> str:
+        """Upload a file to send from this number and return its media id (kept by Meta for 30 days)."""
+        path = f"{checked_id(phone_number_id, 'phone_number_id')}/media"
+        answer = self._call(
+            "POST",
+            path,
+            files={"file": (name, file, mime_type)},
+            form={"messaging_product": "whatsapp", "type": mime_type},
+        )
+        return str(answer.get("id") or "")
+
     def health(self, phone_number_id: str) -> dict[str, Any]:
         """Return Meta's ``health_status`` of a number: ``can_send_message`` and why not, per entity."""
         path = checked_id(phone_number_id, "phone_number_id")
@@ -202,7 +213,7 @@ class Graph:
         yielded = 0
         while True:
             try:
-                extra = {"after": after} if after else {}
+                extra: dict[str, Any] = {"after": after} if after else {}
                 page = self._call("GET", path, fields=fields, limit=str(_PAGE_SIZE), **extra)
             except GraphError as error:
                 if error.code != _CURSOR_INVALID or restarted or after is None:
@@ -224,7 +235,15 @@ class Graph:
                 return
             cursors.add(after)
 
-    def _call(self, method: str, path: str, **params: str) -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        files: Mapping[str, tuple[str, IO[bytes], str]] | None = None,
+        form: Mapping[str, str] | None = None,
+        **params: str,
+    ) -> dict[str, Any]:
         """Make one call and return the JSON object Meta answered with."""
         proof = appsecret_proof(self._token, self._app_secret)
         if proof:
@@ -235,6 +254,8 @@ class Graph:
                 method,
                 f"{self._base}/{path}",
                 params=params,
+                files=files,
+                data=form,
                 auth=_Bearer(self._token),
                 timeout=self._timeout,
                 allow_redirects=False,

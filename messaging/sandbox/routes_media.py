@@ -11,7 +11,8 @@ from .errors import GraphError, invalid, no_such_object
 from .graph import WORLD, Call, check_token, route
 from .inbound import media_url, store_media
 from .models import Media, Number
-from .validation import MEDIA_SIZES, MEDIA_TYPES, check_product
+from .parts import MEDIA_SIZES, MEDIA_TYPES
+from .validation import check_product
 
 _KEPT_FOR = 30 * 24 * 3600.0
 _KIND_OF = {mime_type: kind for kind, types in MEDIA_TYPES.items() for mime_type in types}

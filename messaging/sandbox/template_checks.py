@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import parts
 from .errors import GraphError, missing
 from .models import Number, Template
 
@@ -102,20 +103,16 @@ def check(world: "World", number: Number, part: Any, by_user_id: bool) -> Templa
 
 
 class _MediaOf:
-    """Checks media against the files of one number; resolves late what would import in a circle."""
+    """Checks media against the files of one number."""
 
     def __init__(self, world: "World", number: Number) -> None:
         self._world, self._number = world, number
 
     def media(self, kind: str, value: Any, path: str) -> None:
-        from .validation import media_object
-
-        media_object(self._world, self._number, kind, value, path)
+        parts.media_object(self._world, self._number, kind, value, path)
 
     def place(self, value: Any, path: str) -> None:
-        from .validation import place
-
-        place(value, path, all_required=True)
+        parts.place(value, path, all_required=True)
 
 
 def _components(spec: Spec, given: list[dict[str, Any]], where: str, is_code: bool, media: _MediaOf) -> None:

@@ -1,0 +1,74 @@
+"""Files to send: checked against Meta's types and sizes, then uploaded to Meta; nothing is kept here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import IO
+
+from accounts.models import Connection
+from config.errors import Refusal, invalid
+from messaging.meta.graph import GraphError, GraphUnreachable
+from messaging.numbers import graph_for
+
+_MB = 1024 * 1024
+#: cloud-api 1.4: what Meta takes, and how much of it
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+LIMITS = {
+    "image/jpeg": 5 * _MB,
+    "image/png": 5 * _MB,
+    "video/mp4": 16 * _MB,
+    "video/3gpp": 16 * _MB,
+    "audio/aac": 16 * _MB,
+    "audio/amr": 16 * _MB,
+    "audio/mpeg": 16 * _MB,
+    "audio/mp4": 16 * _MB,
+    "audio/ogg": 16 * _MB,
+    "image/webp": 500 * 1024,
+    "text/plain": 100 * _MB,
+    "application/pdf": 100 * _MB,
+    "application/msword": 100 * _MB,
+    "application/vnd.ms-excel": 100 * _MB,
+    "application/vnd.ms-powerpoint": 100 * _MB,
+    f"{_OFFICE}.wordprocessingml.document": 100 * _MB,
+    f"{_OFFICE}.spreadsheetml.sheet": 100 * _MB,
+    f"{_OFFICE}.presentationml.presentation": 100 * _MB,
+}
+LARGEST = max(LIMITS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file as Meta holds it, for 30 days."""
+
+    id: str
+    mime_type: str
+    size: int
+
+
+def upload(number: Connection, *, file: IO[bytes], name: str, mime_type: str, size: int) -> Uploaded:
+    """Hand a file to Meta and return its media id.
+
+    Raises ``Invalid`` for a type or size that Meta does not take, or when Meta refuses the file;
+    ``Refusal`` (``upstream_unavailable``) when Meta cannot be reached.
+    """
+    limit = LIMITS.get(mime_type)
+    if limit is None:
+        raise invalid("file", f"WhatsApp does not take files of type {mime_type[:80]}.")
+    if not size:
+        raise invalid("file", "The file is empty.")
+    if size > limit:
+        raise invalid("file", f"WhatsApp takes at most {limit // 1024} kB of {mime_type}.")
+    safe_name = re.sub(r"[^A-Za-z0-9._ -]", "_", name)[-120:] or "file"
+    try:
+        with graph_for(number) as graph:
+            media_id = graph.upload_media(
+                number.phone_number_id, name=safe_name, mime_type=mime_type, file=file
+            )
+    except GraphError as error:
+        raise invalid("file", error.meta.tells) from None
+    except GraphUnreachable as error:
+        raise Refusal(
+            "upstream_unavailable", f"WhatsApp could not take the file: {error.reason}.", retry_after=5
+        ) from None
+    return Uploaded(media_id, mime_type, size)

@@ -1,0 +1,132 @@
+"""What the WhatsAPI faces of messaging share: accepting once, finding, reading a query string."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from accounts.authentication import caller
+from accounts.models import Account
+from config.celery import wake
+from config.dialects.wire import body_of
+from config.errors import Refusal
+from config.failpoints import failpoint
+from config.fields import PHONE, Fields
+from messaging import analytics, idempotency, reading, schemas
+from messaging.models import Message, Status
+
+LIMIT_DEFAULT, LIMIT_MOST = 20, 200
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
+
+
+def shown(status: str) -> str:
+    """Return a status as customers know it."""
+    return analytics.SHOWN.get(Status(status), status)
+
+
+#: status and ``data`` of an answer
+Accepted = tuple[int, dict[str, Any]]
+
+
+def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
+    """Do a POST that sends, once per Idempotency-Key, and knock on the engine's door."""
+    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+
+    def enveloped() -> tuple[int, dict[str, Any]]:
+        status, data = work()
+        failpoint("accept.before_commit")
+        return status, {"success": True, "data": data}
+
+    print_ = idempotency.fingerprint(request.method or "", request.path, body_of(request))
+    answer = idempotency.once(caller(request), key, print_, enveloped)
+    failpoint("accept.after_commit")
+    if not answer.replayed:
+        wake("messages")
+    failpoint("accept.before_response")
+    response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
+    if answer.replayed:
+        response["Idempotency-Replayed"] = "true"
+    return response
+
+
+def find(account: Account, message_id: str) -> Message:
+    """Find one of an account's outbound messages. Raises ``Refusal`` (``not_found``)."""
+    message = None
+    if ID.fullmatch(message_id):
+        message = Message.objects.filter(
+            account=account, pk=message_id, direction=Message.Direction.OUT
+        ).first()
+    if message is None:
+        raise Refusal("not_found", "No message found with this id.")
+    return message
+
+
+class Query(Fields):
+    """The query string of a list, read as strictly as a body."""
+
+    def __init__(self, request: Request) -> None:
+        params = request.query_params
+        super().__init__({name: params[name] for name in params})
+        for name in params:
+            if len(params.getlist(name)) > 1:
+                self.fault(name, "Is given more than once.")
+
+    def number(self, name: str, default: int) -> int:
+        """Read a whole number of at least 1."""
+        text = self.data.get(name)
+        if text is None:
+            return default
+        if not _WHOLE.fullmatch(text) or int(text) < 1:
+            self.fault(name, "Must be a whole number of at least 1.")
+            return default
+        return int(text)
+
+    def uuid(self, name: str) -> uuid.UUID | None:
+        """Read an id."""
+        text = self.data.get(name)
+        if text is None:
+            return None
+        if not ID.fullmatch(text):
+            self.fault(name, "Must be an id.")
+            return None
+        return uuid.UUID(text)
+
+    def day(self, name: str) -> date | None:
+        """Read a day, YYYY-MM-DD."""
+        text = self.data.get(name)
+        if text is None:
+            return None
+        try:
+            if not _DAY.fullmatch(text):
+                raise ValueError
+            return date.fromisoformat(text)
+        except ValueError:
+            self.fault(name, "Must be a day, for example 2026-05-01.")
+            return None
+
+    def wanted(self) -> reading.Wanted:
+        """Read the filters."""
+        status = self.choice("status", schemas.STATUSES)
+        statuses = [Status(word) for word in Status.values if shown(word) == status] if status else None
+        to = self.text("to", longest=20)
+        if to is not None and not PHONE.fullmatch(to):
+            self.fault("to", "Must be a phone number: digits only, without the plus.")
+        return reading.Wanted(
+            statuses=statuses,
+            batch_id=self.uuid("batchId"),
+            to=to,
+            search=self.text("search", longest=255),
+            created_from=self.moment("createdFrom"),
+            created_to=self.moment("createdTo"),
+        )

@@ -1,0 +1,52 @@
+"""The WhatsAPI face of media: upload a file, get the id to send it by."""
+
+from __future__ import annotations
+
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import caller
+from accounts.connections import default_connection
+from billing.gate import KeyView
+from config.dialects.whatsapi import ok
+from config.errors import Refusal, invalid
+from config.openapi import answers
+from messaging import media, schemas
+
+#: the largest file and what a multipart body adds to it
+_MOST_BYTES = media.LARGEST + 64 * 1024
+
+
+class Media(KeyView):
+    """``POST /media``."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="uploadMedia",
+        summary="Upload a file to send",
+        tags=["Media"],
+        request={"multipart/form-data": schemas.MediaBody},
+        responses=answers(201, schemas.MediaObject, 429, 503),
+    )
+    def post(self, request: Request) -> Response:
+        """Goes straight to WhatsApp, which keeps it for 30 days; use the id in `image`, `document`, …"""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > _MOST_BYTES:
+            raise Refusal("body_too_large", f"The body is larger than {_MOST_BYTES} bytes.")
+        number = default_connection(caller(request))
+        if number is None:
+            raise invalid("credentials", "Save your credentials first: PUT /auth/me/credentials.")
+        file = request.FILES.get("file")
+        if not isinstance(file, UploadedFile) or file.file is None:
+            raise invalid("file", "Send the file as multipart/form-data in a part named file.")
+        found = media.upload(
+            number,
+            file=file.file,
+            name=file.name or "file",
+            mime_type=(file.content_type or "").lower(),
+            size=file.size or 0,
+        )
+        return ok({"id": found.id, "mimeType": found.mime_type, "size": found.size}, status=201)
