@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from accounts import keys
@@ -23,12 +24,25 @@ class Registered:
     api_key: Secret
 
 
+def check_email(email: str) -> None:
+    """Raise ``Invalid`` unless ``email`` is an address that mail can be sent to and a person can read."""
+    try:
+        validate_email(email)
+        # The validator takes invisible and right-to-left characters in a domain.
+        if not email.isprintable():
+            raise ValidationError("not printable")
+    except ValidationError:
+        raise invalid("email", "Must be an e-mail address.") from None
+
+
 def register(*, name: str, email: str, password: str | None = None, plan: str = "free") -> Registered:
     """Create an account with its default agent, owner and first ``sk_live_`` key.
 
-    Raises ``Refusal`` (``conflict``) when the address has an account: handing out another key for it
-    would give the account to whoever knows the address (W2). Raises ``Invalid`` for a weak password.
+    Raises ``Invalid`` for an address that is none and for a weak password; ``Refusal`` (``conflict``)
+    when the address has an account: handing out another key for it would give the account to whoever
+    knows the address (W2).
     """
+    check_email(email)
     if password is not None:
         try:
             validate_password(password, User(email=email, name=name))

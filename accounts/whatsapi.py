@@ -8,8 +8,6 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,11 +15,11 @@ from rest_framework.response import Response
 from accounts import connections, keys, schemas
 from accounts.authentication import caller, key_of
 from accounts.models import Account
-from accounts.registration import register
+from accounts.registration import check_email, register
 from billing.gate import KeyView, by_address
 from config.dialects.whatsapi import WhatsAPIView, ok
 from config.dialects.wire import body_of
-from config.errors import invalid
+from config.errors import Invalid, invalid
 from config.fields import Fields
 from config.openapi import answers
 from config.secret import Secret
@@ -58,9 +56,9 @@ class Register(WhatsAPIView):
         password = fields.text("password", longest=200)
         if email:
             try:
-                validate_email(email)
-            except ValidationError:
-                fields.fault("email", "Must be an e-mail address.")
+                check_email(email)
+            except Invalid as found:
+                fields.faults += found.fields
         fields.done()
         fresh = register(name=(name or "").strip(), email=email, password=password)
         return ok({"apiKey": fresh.api_key.reveal(), "plan": fresh.account.plan}, status=201)

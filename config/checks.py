@@ -85,11 +85,10 @@ def servers_are_given(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register(TAG)
 def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
-    """E007–E009, E011: URLs, the Graph version and the engine's times."""
+    """E007–E009: URLs, the Graph version and the engine's times."""
     found: list[checks.CheckMessage] = []
     for name in ("PUBLIC_URL", "META_GRAPH_URL"):
-        parts = urlsplit(getattr(settings, name))
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(getattr(settings, name)):
             found.append(
                 checks.Error(
                     f"{name} is not an http(s) address.",
@@ -110,6 +109,14 @@ def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
             )
         )
     return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 @checks.register(TAG)

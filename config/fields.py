@@ -118,10 +118,11 @@ class Fields:
             if not _MOMENT.fullmatch(value):
                 raise ValueError
             moment = datetime.fromisoformat(value.upper())
-        except ValueError:
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fault(name, "Must be an ISO 8601 date and time, for example 2026-05-01T09:00:00Z.")
             return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment
 
     def done(self) -> None:
         """Raise ``Invalid`` with everything that was wrong, if anything was."""

@@ -17,6 +17,9 @@ from config.errors import Invalid, invalid
 MAX_DEPTH = 16
 MAX_KEYS = 1_000
 MAX_DIGITS = 20
+#: numbers are kept exactly, so they must fit where they are kept: a signed 64-bit integer's range, which
+#: a fraction shares (the database writes a large one out in digits and would give it back as an integer)
+LARGEST = 2**63 - 1
 
 # Strings are consumed whole so that brackets inside them do not count; the `$` branches make an
 # unterminated string match to the end, which keeps the scan linear.
@@ -80,18 +83,26 @@ class _Reader:
 
     def integer(self, digits: str) -> int:
         _refuse_long(digits)
-        return int(digits)
+        value = int(digits)
+        _refuse_large(value)
+        return value
 
     def decimal(self, digits: str) -> float:
         _refuse_long(digits)
         value = float(digits)
-        if value in (float("inf"), float("-inf")):
-            raise invalid("", "A number in the body is out of range.")
+        _refuse_large(value)
         return value
 
 
+def _refuse_large(value: float) -> None:
+    if not -LARGEST <= value <= LARGEST:
+        raise invalid("", f"A number in the body is out of range; the largest is {LARGEST}.")
+
+
 def _refuse_long(digits: str) -> None:
-    if len(digits) > MAX_DIGITS + 2:  # sign and decimal point
+    # Only the significant part: an exponent cannot be long without being out of range.
+    significant = digits.lower().partition("e")[0].lstrip("-0.")
+    if sum(char.isdigit() for char in significant) > MAX_DIGITS:
         raise invalid("", f"A number in the body has more than {MAX_DIGITS} digits.")
 
 

@@ -49,6 +49,13 @@ def _shorten_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+class _WithTraceback(logging.Filter):
+    """Lets only records pass that carry an exception."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return bool(record.exc_info)
+
+
 def logging_config(*, fmt: str, level: str) -> None:
     """Send structlog's and the standard library's events through one formatter to standard error.
 
@@ -92,7 +99,11 @@ def logging_config(*, fmt: str, level: str) -> None:
     # One line per request would double the logs of the access log in front of us.
     logging.getLogger("django.server").setLevel("WARNING")
     # A client's mistake is the client's news; only what went wrong here is logged.
-    logging.getLogger("django.request").setLevel("ERROR")
+    requests = logging.getLogger("django.request")
+    requests.setLevel("ERROR")
+    # An API view's 500 was logged where it happened, with its correlation id; Django would repeat it
+    # without one when the request is over.
+    requests.filters = [_WithTraceback()]
     logging.getLogger("celery.app.trace").setLevel("WARNING")
     logging.getLogger("celery.worker.strategy").setLevel("WARNING")
     logging.getLogger("celery.beat").setLevel("WARNING")

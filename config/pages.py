@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 
 from config.dialects.whatsapi import STATUS, error_body
 from config.errors import Refusal
@@ -27,18 +31,35 @@ _DURABLE = ["fsync", "full_page_writes", "synchronous_commit"]
 # Numbers that may not send now are left out: their rows wait on purpose.
 _OLDEST = """
 SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message m
-        JOIN accounts_connection c ON c.id = m.connection_id
-        WHERE m.due_at <= now() AND c.status <> 'held'
+        LEFT JOIN accounts_connection c ON c.id = m.connection_id
+        WHERE m.due_at <= now() AND c.status IS DISTINCT FROM 'held'
           AND (c.paused_until IS NULL OR c.paused_until < now())),
        (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now())
 """
 
 
+def only_read(page: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let a page be read and nothing else, and say so in the API's envelope."""
+
+    @csrf_exempt
+    @wraps(page)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD"):
+            response = _refuse(Refusal("method_not_allowed", "This method is not allowed here."))
+            response["Allow"] = "GET, HEAD"
+            return response
+        return page(request, *args, **kwargs)
+
+    return answer
+
+
+@only_read
 def healthz(request: HttpRequest) -> JsonResponse:
     """Say that the process is alive; asks nobody."""
     return JsonResponse({"status": "ok", "version": settings.VERSION})
 
 
+@only_read
 def readyz(request: HttpRequest) -> JsonResponse:
     """Say whether requests can be served: database, broker, age of the oldest waiting row."""
     checks: dict[str, Any] = {"database": _database(), "broker": _broker(), "queue": _queue()}
@@ -101,6 +122,7 @@ def _worker() -> dict[str, Any]:
     return {"ok": seen is not None and seen < WORKER_SEEN_SECONDS, "last_claim_seconds": seen}
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an unknown path in the API's envelope."""
     return _refuse(Refusal("not_found", "This address does not exist. See /docs."))
@@ -120,6 +142,7 @@ def _refuse(refusal: Refusal) -> HttpResponse:
     return JsonResponse(error_body(refusal), status=STATUS[refusal.code])
 
 
+@only_read
 def home(request: HttpRequest) -> HttpResponse:
     """Show the front page."""
     return render(request, "home.html", {"public_url": settings.PUBLIC_URL})

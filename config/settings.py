@@ -158,7 +158,10 @@ TEMPLATES = [
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
@@ -203,6 +206,9 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["config.dialects.wire.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.dialects.wire.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.openapi.HermodSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    # Otherwise ?format=xml on any path would be DRF's to read.
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
 }
@@ -217,7 +223,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "SERVERS": [{"url": PUBLIC_URL}],
+    # The first one lets the explorer call the address it was opened at.
+    "SERVERS": [{"url": "/"}, {"url": PUBLIC_URL}],
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "messaging.schemas.STATUSES",

@@ -297,6 +297,9 @@ class OrphanStatus(models.Model):
     #: the same status again is the same row
     digest = models.BinaryField(max_length=32, unique=True)
 
+    class Meta:
+        verbose_name_plural = "orphan statuses"
+
     def __str__(self) -> str:
         return self.wamid
 

@@ -154,7 +154,7 @@ def _failed(row: Row, change: Change, at: datetime) -> Step | None:
         return None
     if change.token is not None and (change.token != row.lease_token or row.status == Status.SENT):
         return None
-    at = max(at, row.created_at)
+    at = max(at, row.created_at, row.sent_at or row.created_at)
     failure = change.failure or Failure("failed", "WhatsApp could not deliver this message.")
     fresh = replace(
         row,

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -127,6 +127,22 @@ class SendMessage(KeyView):
         tags=["Messages"],
         request=schemas.SendBody,
         responses=answers(202, schemas.Accepted, 409, 429, 503),
+        examples=[
+            OpenApiExample(
+                "Template",
+                {"to": "14155552671", "template": {"name": "hello_world", "language": "en_US"}},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "Text",
+                {
+                    "to": "14155552671",
+                    "message": "Hi Sarah! Your order #1234 has shipped.",
+                    "metadata": {"orderId": "1234"},
+                },
+                request_only=True,
+            ),
+        ],
     )
     def post(self, request: Request) -> HttpResponse:
         """Stores one message and answers at once; the message goes out in the background."""

@@ -20,3 +20,13 @@ def empty_redis() -> Iterator[None]:
     """Rate limits, knocks and heartbeats of one test must not reach the next."""
     _redis().flushdb()
     yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Make captured output printable: half a surrogate in it would end an xdist worker."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -44,5 +45,13 @@ def as_refusal(error: Exception) -> Refusal:
         return Refusal("not_found", "Not found.")
     if isinstance(error, exceptions.ParseError):
         return Refusal("invalid_request", "The request could not be read.")
+    if isinstance(error, OperationalError | InterfaceError):
+        # The database is restarting or full: nothing was committed, so the client may simply try again.
+        log.error("the database did not answer", exc_info=error)
+        return Refusal(
+            "upstream_unavailable",
+            "The service cannot store anything right now. Try again in a moment.",
+            retry_after=2,
+        )
     log.error("request failed", exc_info=error)
     return Refusal("internal_error", "Something went wrong on our side. Try again in a moment.")

@@ -43,6 +43,12 @@ class Command(BaseCommand):
         for name in ("phone_number_id", "waba_id"):
             if not re.fullmatch(r"[0-9]{5,20}", options[name]):
                 raise CommandError(f"--{name.replace('_', '-')} must be 5 to 20 digits.")
+        if not re.fullmatch(r"[!-~]{20,2000}", token):
+            raise CommandError(
+                "The access token has characters that no token of Meta's has, or is too short."
+            )
+        if app_secret and not re.fullmatch(r"[!-~]{8,200}", app_secret):
+            raise CommandError("This is not an app secret of Meta's (8 to 200 characters, no spaces).")
         try:
             account = Account.objects.get(pk=options["account"])
         except (Account.DoesNotExist, ValidationError):

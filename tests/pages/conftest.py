@@ -1,0 +1,105 @@
+"""A real Chromium for the pages, and what each page did: its console, its reports, whom it asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+# Nothing of the browser's own may leave the machine or be counted as a request of the page.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_COLLECT_REPORTS = """
+window.reports = [];
+addEventListener("securitypolicyviolation", report => {
+  window.reports.push(`${report.violatedDirective} ${report.blockedURI}`);
+});
+"""
+
+
+@dataclass
+class Visit:
+    """One tab of a fresh browser profile, and everything that it should not have done."""
+
+    page: Page
+    base_url: str
+    complaints: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.page.add_init_script(_COLLECT_REPORTS)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.on("response", self._answered)
+        self.page.on("requestfailed", self._failed)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        if urlsplit(request.url).scheme not in ("data", "blob"):
+            self.hosts.add(urlsplit(request.url).netloc)
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.status}: {response.url}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # that is us, leaving a page before its last icon came
+            self.complaints.append(f"{request.failure}: {request.url}")
+
+    def open(self, path: str) -> None:
+        """Go to a page of ours."""
+        self.page.goto(self.base_url + path)
+
+    def assert_clean(self) -> None:
+        """Fail when a page complained, broke its security policy or asked another host for anything."""
+        self.page.wait_for_load_state("networkidle")
+        assert self.complaints == []
+        assert self.page.evaluate("window.reports") == []
+        assert self.hosts == {urlsplit(self.base_url).netloc}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the Chromium that CHROMIUM_PATH names, or the one on the path."""
+    program = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
+    assert program, "no Chromium was found: run `apt-get install -y chromium`, or set CHROMIUM_PATH"
+    with pytest.MonkeyPatch.context() as patch:
+        # Playwright leaves an event loop running in this thread, and Django then refuses its own database.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        with sync_playwright() as playwright:
+            started = playwright.chromium.launch(executable_path=program, args=FLAGS)
+            yield started
+            started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a tab: ``visit(width=360, scheme="dark")``."""
+    contexts = []
+
+    def start(*, width: int = 1280, scheme: str = "light") -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return Visit(context.new_page(), live_server.url)
+
+    yield start
+    for context in contexts:
+        context.close()
