@@ -14,7 +14,7 @@ import structlog
 # turn up, also in the text of a library's exception, where no field name could warn us.
 _SECRET_SHAPES = re.compile(
     r"EAA[A-Za-z0-9]{16,}|\b(?:sk|mk|rk|pk)_(?:live|test)_[A-Za-z0-9_]{8,}|\bwhsec_[A-Za-z0-9+/=]{8,}"
-    r"|(?<=access_token=)[^&\s\"']+|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?<=access_token=)[^&\s\"']+|(?<=(?i:bearer) )[A-Za-z0-9._~+/=-]{8,}"
 )
 _LONGEST = 2000  # characters of any one value; a hostile name must not fill the disk
 
@@ -26,12 +26,14 @@ def redact(text: str) -> str:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return redact(value[:_LONGEST])
+        return redact(value)[:_LONGEST]  # cut afterwards: half a token has no shape to be known by
     if isinstance(value, dict):
         return {key: _clean(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(inner) for inner in value]
-    return value
+    if value is None or isinstance(value, int | float):
+        return value
+    return redact(repr(value))[:_LONGEST]  # what the renderer would write of it anyway
 
 
 def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -45,7 +47,7 @@ def _shorten_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> Muta
     # The end of a traceback names the fault; the beginning is the framework.
     trace = event.get("exception")
     if isinstance(trace, str) and len(trace) > _LONGEST:
-        event["exception"] = "…" + trace[-_LONGEST:]
+        event["exception"] = "…" + redact(trace)[-_LONGEST:]
     return event
 
 
