@@ -8,7 +8,10 @@ from accounts.authentication import caller, key_of
 from billing.plans import LIMITS, Plan
 from config.clientip import bucket, client_ip
 from config.dialects.whatsapi import WhatsAPIView
+from config.errors import Refusal
 
+#: contract 2.2: sending, and today also looking up what was sent
+SEND = "whatsapp:send"
 #: contract 1.7
 REGISTRATIONS_PER_MINUTE = 5
 
@@ -26,6 +29,22 @@ def by_address(request: Request) -> tuple[str, int]:
 
 
 class KeyView(WhatsAPIView):
-    """A view that is called with an API key and counted by it."""
+    """A view that is called with an API key, counted by it and allowed by its scopes.
+
+    ``scope`` is what a key needs besides ``*``; None: only ``*`` will do (the account itself, its keys,
+    its credentials).
+    """
 
     rate = staticmethod(by_key)
+    scope: str | None = None
+
+    def check_permissions(self, request: Request) -> None:
+        """Refuse a deactivated account, then a key whose scopes do not cover this view."""
+        super().check_permissions(request)
+        scopes = key_of(request).scopes
+        if "*" not in scopes and (self.scope is None or self.scope not in scopes):
+            raise Refusal(
+                "insufficient_scope",
+                f"This API key lacks the scope {self.scope or '*'}.",
+                required_scope=self.scope or "*",
+            )

@@ -9,16 +9,21 @@ from functools import cache
 from typing import Any, TypeVar
 
 import redis
+import structlog
 from django.conf import settings
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# A hanging Redis must not hold up an accept: one such wait, then none for BREAK_SECONDS.
-TIMEOUT_SECONDS = 0.05
+# A hanging Redis must not hold up accepts: a few such waits, then none for BREAK_SECONDS. One alone may
+# be a busy machine's.
+TIMEOUT_SECONDS = 0.1
+FAILURES_TO_BREAK = 3
 BREAK_SECONDS = 5.0
 
 _lock = threading.Lock()
 _broken_until = 0.0
+_failures = 0
 
 
 class RedisUnavailable(Exception):
@@ -43,15 +48,21 @@ def _script(text: str) -> redis.commands.core.Script:
 
 
 def _guarded(call: Callable[[], T]) -> T:
-    global _broken_until
+    global _broken_until, _failures
     if time.monotonic() < _broken_until:
         raise RedisUnavailable
     try:
-        return call()
+        answer = call()
     except redis.RedisError as error:
         with _lock:
-            _broken_until = time.monotonic() + BREAK_SECONDS
+            _failures += 1
+            if _failures >= FAILURES_TO_BREAK:
+                _failures = 0
+                _broken_until = time.monotonic() + BREAK_SECONDS
+        log.warning("Redis does not answer", error=repr(error))
         raise RedisUnavailable from error
+    _failures = 0
+    return answer
 
 
 def publish(channel: str) -> int:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from billing import plans
-from billing.gate import KeyView
+from billing.gate import SEND, KeyView
 from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import FieldError, Invalid, Refusal, invalid
@@ -121,6 +121,8 @@ def _template(fields: Fields, member: str) -> RawTemplate | None:
 class SendMessage(KeyView):
     """``POST /send-message``."""
 
+    scope = SEND
+
     @extend_schema(
         operation_id="sendMessage",
         summary="Send a message",
@@ -163,6 +165,8 @@ class SendMessage(KeyView):
 
 class SendBulk(KeyView):
     """``POST /messages/bulk``."""
+
+    scope = SEND
 
     max_body_bytes = 8 * 1024 * 1024
     max_keys = 250_000
@@ -240,6 +244,8 @@ def _as_key(request: Request, draft: Draft) -> Draft:
 class RetryMessage(KeyView):
     """``POST /messages/:id/retry``."""
 
+    scope = SEND
+
     @extend_schema(
         operation_id="retryMessage",
         summary="Send a failed message again",
@@ -261,6 +267,8 @@ class RetryMessage(KeyView):
 
 class CancelMessage(KeyView):
     """``POST /messages/:id/cancel``."""
+
+    scope = SEND
 
     @extend_schema(
         operation_id="cancelMessage",

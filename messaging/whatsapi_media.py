@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import caller
 from accounts.connections import default_connection
-from billing.gate import KeyView
+from billing.gate import SEND, KeyView
 from config.dialects.whatsapi import ok
 from config.errors import Refusal, invalid
 from config.openapi import answers
@@ -22,6 +22,8 @@ _MOST_BYTES = media.LARGEST + 64 * 1024
 
 class Media(KeyView):
     """``POST /media``."""
+
+    scope = SEND
 
     parser_classes = [MultiPartParser]
 

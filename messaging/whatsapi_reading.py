@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from billing.gate import KeyView
+from billing.gate import SEND, KeyView
 from config import csvfile
 from config.dialects.whatsapi import ok, when
 from config.errors import Refusal
@@ -63,6 +63,8 @@ def message_object(message: Message) -> dict[str, Any]:
 class MessageDetail(KeyView):
     """``GET /messages/:id``."""
 
+    scope = SEND
+
     @extend_schema(
         operation_id="getMessage",
         summary="A message and its delivery history",
@@ -80,6 +82,8 @@ class MessageDetail(KeyView):
 
 class MessageList(KeyView):
     """``GET /messages``."""
+
+    scope = SEND
 
     @extend_schema(
         operation_id="listMessages",
@@ -120,6 +124,8 @@ class MessageList(KeyView):
 
 class BatchDetail(KeyView):
     """``GET /messages/batches/:id``."""
+
+    scope = SEND
 
     @extend_schema(
         operation_id="getBatch",
@@ -172,6 +178,8 @@ _COLUMNS = [
 class Export(KeyView):
     """``GET /messages/export``."""
 
+    scope = SEND
+
     @extend_schema(
         operation_id="exportMessages",
         summary="Your messages as CSV",
@@ -206,6 +214,8 @@ def _cells(message: Message) -> list[object]:
 
 class Summary(KeyView):
     """``GET /analytics/summary``."""
+
+    scope = SEND
 
     @extend_schema(
         operation_id="getSummary",

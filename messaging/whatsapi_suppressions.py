@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.authentication import caller, key_of
 from accounts.connections import default_connection
 from accounts.models import Account, Connection
-from billing.gate import KeyView
+from billing.gate import SEND, KeyView
 from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import Refusal, invalid
@@ -108,6 +108,8 @@ class SuppressionDetail(KeyView):
 
 class TestMessage(KeyView):
     """``POST /auth/me/test-message``."""
+
+    scope = SEND
 
     @extend_schema(
         operation_id="sendTestMessage",
