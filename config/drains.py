@@ -67,6 +67,10 @@ class Lifetime:
         """Tell whether the drain ended although it was busy."""
         return time.monotonic() >= self._ends
 
+    def end(self) -> None:
+        """Let the drain end at its next look."""
+        self._ends = time.monotonic()
+
     def goes_on(self) -> bool:
         """Tell whether to look for more work."""
         now = time.monotonic()

@@ -26,10 +26,11 @@ LARGEST = 2**63 - 1
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.|\\$)*+(?:"|$)|[\[{]|[\]}]', re.DOTALL)
 
 
-def read_object(raw: bytes, *, max_keys: int = MAX_KEYS) -> dict[str, Any]:
+def read_object(raw: bytes, *, max_keys: int = MAX_KEYS, any_characters: bool = False) -> dict[str, Any]:
     """Parse ``raw`` into a dict.
 
-    ``max_keys`` bounds the keys of all objects together. Raises ``Invalid`` with the field that is at
+    ``max_keys`` bounds the keys of all objects together. ``any_characters`` lets NUL and half surrogates
+    pass: what a stranger wrote in a chat is not the fault of the one who reports it. Raises ``Invalid`` with the field that is at
     fault (an empty field name means the body as a whole).
     """
     if not raw.strip():
@@ -58,7 +59,9 @@ def read_object(raw: bytes, *, max_keys: int = MAX_KEYS) -> dict[str, Any]:
         raise invalid("", f"The body is nested more than {MAX_DEPTH} levels deep.") from None
     if not isinstance(value, dict):
         raise invalid("", "The body must be a JSON object.")
-    if b"\\u" in raw:  # only an escape can smuggle a NUL or half a surrogate pair past the decoder
+    if (
+        not any_characters and b"\\u" in raw
+    ):  # only an escape can smuggle a NUL or half a surrogate pair past the decoder
         _refuse_bad_characters(value, "")
     return value
 

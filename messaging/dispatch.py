@@ -128,6 +128,8 @@ class Pipeline:
                 asyncio.create_task(self._mark(session, marker)),
                 asyncio.create_task(self._record(recorder)),
             ]
+            for stage in stages:
+                stage.add_done_callback(self._stage_ended)
             try:
                 async with awake(channel("messages")) as bell:
                     if bell is None:
@@ -141,6 +143,12 @@ class Pipeline:
                 await asyncio.gather(*stages, return_exceptions=True)
                 for worker in (claimer, marker, recorder, self._pacer):
                     await worker.close()
+
+    def _stage_ended(self, stage: asyncio.Task[None]) -> None:
+        """A stage that ends by itself is a bug: say so and let the drain end; the leases do the rest."""
+        if not stage.cancelled():
+            log.error("a stage of the engine ended", exc_info=stage.exception())
+            self._lifetime.end()
 
     # --- stage 1: claim
 
@@ -193,12 +201,21 @@ class Pipeline:
                 self._outcomes.put_nowait((outcomes.give_back(item), 0))
         self._slot_added.set()
         if settled:
-            try:
-                for change in await worker.run(lambda: unfinished.settle(settled)):
-                    self._outcomes.put_nowait((change, 0))
-            except (OperationalError, InterfaceError) as error:
-                # What is not settled now is due again when its lease runs out.
-                log.warning("settling failed; the leases will run out", error=repr(error))
+            await self._settle(settled, worker)
+
+    async def _settle(self, claims: list[Claim], worker: _Worker) -> None:
+        self._under_way += len(claims)
+        try:
+            changes = await worker.run(lambda: unfinished.settle(claims))
+        except Exception as error:
+            # What is not settled now is due again when its lease runs out.
+            log.warning("settling failed; the leases will run out", error=repr(error))
+            self._under_way -= len(claims)
+            return
+        for change in changes[:-1]:
+            self._outcomes.put_nowait((change, 0))
+        # The last one stands for all of them: until then the drain knows that there is more to come.
+        self._outcomes.put_nowait((changes[-1], len(claims)))
 
     async def _can_open(self, item: Claim) -> bool:
         """Tell whether the number's credentials can be used; if not, hold the number before any mark."""
@@ -221,7 +238,7 @@ class Pipeline:
 
     async def _mark(self, session: aiohttp.ClientSession, worker: _Worker) -> None:
         while True:
-            if not self._slots:
+            while not self._slots:
                 self._slot_added.clear()
                 await self._slot_added.wait()
             pause = self._slots[0][0] - time.monotonic()
@@ -364,6 +381,7 @@ class Pipeline:
                 batch.append(self._outcomes.get_nowait())
             await self._record_batch(worker, [change for change, _ in batch])
             self._under_way -= sum(weight for _, weight in batch)
+            self._lifetime.worked()  # what was recorded may be due again
             for _ in batch:
                 self._outcomes.task_done()
 

@@ -289,10 +289,10 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
 
 
 def _storable(text: str) -> str:
-    """Replace what Postgres cannot store; a stranger's odd character must not cost us the message."""
+    """Take out what Postgres cannot store; a stranger's odd character must not cost us the message."""
     if character_problem(text) is None:
         return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _storable_json(value: Any) -> Any:

@@ -141,11 +141,14 @@ def _delivered_that_far(row: Row, change: Change, at: datetime) -> Step | None:
             )
         return Step(fresh, change.status, at, moved=True)
     fresh = replace(row, wamid=wamid, pricing=pricing)
-    late = known > rank and row.status != Status.FAILED
+    late = known > rank
     if late and change.status == Status.SENT and (row.sent_at is None or at <= row.sent_at):
+        at = min(at, row.failed_at or at)
         return Step(replace(fresh, sent_at=at), Status.SENT, at, moved=False)
     if late and change.status == Status.DELIVERED and (row.delivered_at is None or at <= row.delivered_at):
-        return Step(replace(fresh, delivered_at=at), Status.DELIVERED, at, moved=False)
+        # What was only implied (sent no later than read) moves along.
+        sent_at = min(row.sent_at or at, at)
+        return Step(replace(fresh, delivered_at=at, sent_at=sent_at), Status.DELIVERED, at, moved=False)
     return Step(fresh, None, at, moved=False) if fresh != row else None
 
 
@@ -183,11 +186,17 @@ def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
         return None
     due = now + (change.delay or timedelta(0))
     if change.status == Status.UNKNOWN:
-        return Step(replace(row, status=Status.UNKNOWN, due_at=due), None, now, moved=True)
+        # An answer that says nothing is still an outcome; a worker that died is none.
+        crashes = 0 if change.spent else row.crashes
+        return Step(replace(row, status=Status.UNKNOWN, due_at=due, crashes=crashes), None, now, moved=True)
     if change.status == row.status and not change.spent:
         return Step(replace(row, due_at=due, crashes=0), None, now, moved=False)  # a claim given back
     attempts = row.attempts if change.spent else max(0, row.attempts - 1)
-    fresh = replace(row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=0)
+    # Sending again after silence is no outcome either: what kills a worker each time must be found out.
+    crashes = row.crashes if row.status == Status.UNKNOWN else 0
+    fresh = replace(
+        row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=crashes
+    )
     # A throttled message may wait in line many times; its timeline says so once or twice, not each time.
     entry = change.status if change.spent or row.sequence <= 2 else None
     if change.status in (Status.QUEUED, Status.SCHEDULED):

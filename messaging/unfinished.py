@@ -36,14 +36,14 @@ def settle(claims: Sequence[Claim]) -> list[Change]:
     number to the one that replaced it."""
     changes: list[Change] = []
     for claim in claims:
-        if claim.status == Status.SUBMITTING:
+        if claim.crashes > outcomes.MAX_CRASHES and claim.status != Status.UNKNOWN:
+            changes.append(_failed(claim, outcomes.POISON))
+        elif claim.status == Status.SUBMITTING:
             # A worker died between the mark and the record: Meta may have the message.
             wait = outcomes.unknown_wait(claim.submitted_ago)
-            changes.append(Change(claim.id, Status.UNKNOWN, token=claim.token, delay=wait))
+            changes.append(Change(claim.id, Status.UNKNOWN, token=claim.token, delay=wait, spent=False))
         elif claim.status == Status.UNKNOWN:
             changes.append(_decide(claim))
-        elif claim.crashes > outcomes.MAX_CRASHES:
-            changes.append(_failed(claim, outcomes.POISON))
         elif claim.left is not None and claim.left <= 0:
             changes.append(_failed(claim, outcomes.EXPIRED))
         elif claim.dry_run:
@@ -76,12 +76,12 @@ def _decide(claim: Claim) -> Change:
     category we do not know, since it may be one of those. The rest is sent again.
     """
     expired = claim.left is not None and claim.left <= 0
-    if expired or not _may_repeat(claim):
+    if expired or claim.attempts >= outcomes.MAX_ATTEMPTS or not _may_repeat(claim):
         return _failed(claim, outcomes.OUTCOME_UNKNOWN)
     wait = heartbeat.silence_means_nothing_for(claim.submitted_ago or 0.0)
     if wait > 0:
         # Our own receiver was away: Meta may have reported without being heard.
-        return Change(claim.id, Status.UNKNOWN, token=claim.token, delay=timedelta(seconds=wait))
+        return Change(claim.id, Status.UNKNOWN, token=claim.token, delay=timedelta(seconds=wait), spent=False)
     return outcomes.once_more(claim)
 
 

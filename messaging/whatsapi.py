@@ -22,7 +22,7 @@ from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.fields import Fields
-from config.openapi import answers
+from config.openapi import IDEMPOTENCY_KEY, answers
 from messaging import queueing, schemas
 from messaging.drafts import Draft, Priority, RawTemplate, Text, What
 from messaging.kinds import KINDS, read_kind, read_reply_to
@@ -128,7 +128,8 @@ class SendMessage(KeyView):
         summary="Send a message",
         tags=["Messages"],
         request=schemas.SendBody,
-        responses=answers(202, schemas.Accepted, 409, 429, 503),
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.Accepted, 409, 429),
         examples=[
             OpenApiExample(
                 "Template",
@@ -176,7 +177,20 @@ class SendBulk(KeyView):
         summary="Send many messages",
         tags=["Messages"],
         request=schemas.BulkBody,
-        responses=answers(202, schemas.BulkAccepted, 409, 429, 503),
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.BulkAccepted, 409, 429),
+        examples=[
+            OpenApiExample(
+                "Two templates",
+                {
+                    "messages": [
+                        {"to": "14155552671", "template": {"name": "hello_world", "language": "en_US"}},
+                        {"to": "447911123456", "template": {"name": "hello_world", "language": "en_US"}},
+                    ]
+                },
+                request_only=True,
+            )
+        ],
     )
     def post(self, request: Request) -> HttpResponse:
         """All or nothing: a malformed item refuses the whole request and nothing is queued."""
@@ -251,8 +265,8 @@ class RetryMessage(KeyView):
         summary="Send a failed message again",
         tags=["Messages"],
         request=None,
-        parameters=[ID_PARAMETER],
-        responses=answers(202, schemas.Retried, 404, 409, 429, 503),
+        parameters=[ID_PARAMETER, IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.Retried, 404, 409, 429),
     )
     def post(self, request: Request, message_id: str) -> HttpResponse:
         """Only a message whose status is `failed`; it keeps its id and its timeline goes on."""
@@ -276,7 +290,7 @@ class CancelMessage(KeyView):
         tags=["Messages"],
         request=None,
         parameters=[ID_PARAMETER],
-        responses=answers(200, schemas.Canceled, 404, 409, 429),
+        responses=answers(200, schemas.Canceled, 404, 409, 429, body=False),
     )
     def post(self, request: Request, message_id: str) -> Response:
         """Works until the message is handed to WhatsApp; after that it is a 409."""

@@ -12,6 +12,7 @@ from accounts.authentication import caller
 from accounts.connections import default_connection
 from billing.gate import SEND, KeyView
 from config.dialects.whatsapi import ok
+from config.dialects.wire import content_length
 from config.errors import Refusal, invalid
 from config.openapi import answers
 from messaging import media, schemas
@@ -32,11 +33,11 @@ class Media(KeyView):
         summary="Upload a file to send",
         tags=["Media"],
         request={"multipart/form-data": schemas.MediaBody},
-        responses=answers(201, schemas.MediaObject, 429, 503),
+        responses=answers(201, schemas.MediaObject, 429),
     )
     def post(self, request: Request) -> Response:
         """Goes straight to WhatsApp, which keeps it for 30 days; use the id in `image`, `document`, …"""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > _MOST_BYTES:
+        if content_length(request) > _MOST_BYTES:
             raise Refusal("body_too_large", f"The body is larger than {_MOST_BYTES} bytes.")
         number = default_connection(caller(request))
         if number is None:

@@ -15,7 +15,7 @@ from billing.gate import SEND, KeyView
 from config import csvfile
 from config.dialects.whatsapi import ok, when
 from config.errors import Refusal
-from config.openapi import ErrorEnvelope, answers
+from config.openapi import answers, refusals
 from messaging import analytics, reading, schemas
 from messaging.models import Message
 from messaging.shared_whatsapi import ID, ID_PARAMETER, LIMIT_DEFAULT, LIMIT_MOST, Query, find, shown
@@ -70,7 +70,7 @@ class MessageDetail(KeyView):
         summary="A message and its delivery history",
         tags=["Messages"],
         parameters=[ID_PARAMETER],
-        responses=answers(200, schemas.MessageObject, 404, 429),
+        responses=answers(200, schemas.MessageObject, 404, 429, body=False),
     )
     def get(self, request: Request, message_id: str) -> Response:
         """Status and timeline, oldest entry first. A foreign or malformed id is a 404 like an unknown one."""
@@ -100,7 +100,9 @@ class MessageList(KeyView):
                 description="`nextCursor` of the page before; quick at any depth.",
             ),
         ],
-        responses=answers(200, schemas.MessageItem, 429, many=True, pagination=schemas.Pagination),
+        responses=answers(
+            200, schemas.MessageItem, 429, many=True, pagination=schemas.Pagination, body=False
+        ),
     )
     def get(self, request: Request) -> Response:
         """Pages by number, or by cursor. `limit` is at most 200."""
@@ -132,7 +134,7 @@ class BatchDetail(KeyView):
         summary="How a bulk send stands",
         tags=["Messages"],
         parameters=[OpenApiParameter("batch_id", {"type": "string", "format": "uuid"}, "path")],
-        responses=answers(200, schemas.BatchObject, 404, 429),
+        responses=answers(200, schemas.BatchObject, 404, 429, body=False),
     )
     def get(self, request: Request, batch_id: str) -> Response:
         """Its messages counted by status; the messages themselves: `GET /messages?batchId=…`."""
@@ -187,10 +189,7 @@ class Export(KeyView):
         parameters=_FILTERS,
         responses={
             (200, "text/csv"): OpenApiResponse({"type": "string"}, "The file, streamed."),
-            400: OpenApiResponse(ErrorEnvelope, "Validation failed."),
-            401: OpenApiResponse(ErrorEnvelope, "The key is wrong."),
-            403: OpenApiResponse(ErrorEnvelope, "Your account has been deactivated."),
-            429: OpenApiResponse(ErrorEnvelope, "Rate limit hit."),
+            **refusals(429, body=False),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -225,7 +224,7 @@ class Summary(KeyView):
             OpenApiParameter("from", {"type": "string", "format": "date"}, "query"),
             OpenApiParameter("to", {"type": "string", "format": "date"}, "query"),
         ],
-        responses=answers(200, schemas.SummaryObject, 429),
+        responses=answers(200, schemas.SummaryObject, 429, body=False),
     )
     def get(self, request: Request) -> Response:
         """All messages, or those accepted from `from` to `to` (UTC days). Rates are parts of the total."""

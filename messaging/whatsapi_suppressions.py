@@ -17,7 +17,7 @@ from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import Refusal, invalid
 from config.fields import PHONE, Fields
-from config.openapi import answers
+from config.openapi import IDEMPOTENCY_KEY, answers
 from messaging import queueing, schemas, suppressions
 from messaging.drafts import Draft, RawTemplate
 from messaging.models import Message, Suppression
@@ -49,7 +49,9 @@ class Suppressions(KeyView):
             OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": 20}, "query"),
             OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
         ],
-        responses=answers(200, schemas.SuppressionObject, 429, many=True, pagination=schemas.PlainPages),
+        responses=answers(
+            200, schemas.SuppressionObject, 429, many=True, pagination=schemas.PlainPages, body=False
+        ),
     )
     def get(self, request: Request) -> Response:
         """Newest first. Stop words and WhatsApp's own opt-outs are added by themselves."""
@@ -97,7 +99,7 @@ class SuppressionDetail(KeyView):
         tags=["Suppressions"],
         request=None,
         parameters=[OpenApiParameter("phone", {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}, "path")],
-        responses=answers(200, schemas.SuppressionRemoved, 404, 429),
+        responses=answers(200, schemas.SuppressionRemoved, 404, 429, body=False),
     )
     def delete(self, request: Request, phone: str) -> Response:
         """Only when the person has asked for it."""
@@ -116,7 +118,8 @@ class TestMessage(KeyView):
         summary="Send hello_world to yourself",
         tags=["Account"],
         request=schemas.TestMessageBody,
-        responses=answers(202, schemas.Accepted, 409, 429, 503),
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.Accepted, 409, 429),
     )
     def post(self, request: Request) -> HttpResponse:
         """For the set-up: needs verified credentials, then marks the first send as done."""

@@ -19,6 +19,7 @@ from accounts.models import Connection
 from accounts.vault import CannotOpen
 from config.celery import wake
 from config.dialects.whatsapi import error_body
+from config.dialects.wire import content_length
 from config.errors import Refusal
 from config.failpoints import failpoint
 from config.json import read_object
@@ -69,7 +70,7 @@ class MetaCallback(View):
             if not genuine:
                 log.warning("callback refused: wrong or missing signature")
                 return _refuse(Refusal("invalid_signature", "The signature is missing or wrong."), 401)
-            read_object(raw, max_keys=MAX_KEYS)
+            read_object(raw, max_keys=MAX_KEYS, any_characters=True)
         except Refusal as refusal:
             return _refuse(refusal, 413 if refusal.code == "body_too_large" else 400)
         failpoint("hook.before_commit")
@@ -114,7 +115,7 @@ class MetaCallback(View):
         if callback_key is not None:
             numbers = numbers.filter(callback_key=callback_key)
         else:
-            payload = read_object(raw, max_keys=MAX_KEYS)
+            payload = read_object(raw, max_keys=MAX_KEYS, any_characters=True)
             named = phone_number_ids(payload)
             if named:
                 numbers = numbers.filter(phone_number_id__in=named)
@@ -128,7 +129,7 @@ class MetaCallback(View):
 
 
 def _read(request: HttpRequest) -> bytes:
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+    if content_length(request) > MAX_BYTES:
         raise Refusal("body_too_large", f"The body is larger than {MAX_BYTES} bytes.")
     raw: bytes = request.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
-
-import orjson
 
 from config import stopping
 from config.celery import app, channel
@@ -16,8 +15,11 @@ from webhooks.models import InboundEvent
 
 
 def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, object]]]:
-    """Apply Meta's callbacks; a body that is not JSON cannot happen (the receiver reads it first)."""
-    callbacks = [receiving.Callback(one.id, one.account_id, orjson.loads(one.raw)) for one in held]
+    """Apply Meta's callbacks; a body that is not JSON cannot happen (the receiver reads it first).
+
+    The standard library reads them: orjson refuses half a surrogate, which a chat may contain.
+    """
+    callbacks = [receiving.Callback(one.id, one.account_id, json.loads(one.raw)) for one in held]
     return receiving.apply(callbacks).parked
 
 

@@ -59,12 +59,18 @@ class StrictJSONParser(BaseParser):
         if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             raise Refusal("unsupported_media_type", "Send the body without Content-Encoding.")
         limit = getattr(view, "max_body_bytes", MAX_BODY_BYTES)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        if content_length(request) > limit:
             raise Refusal("body_too_large", f"The body is larger than {limit} bytes.")
         raw = stream.read(limit + 1)
         if len(raw) > limit:
             raise Refusal("body_too_large", f"The body is larger than {limit} bytes.")
         return read_object(raw, max_keys=getattr(view, "max_keys", MAX_KEYS))
+
+
+def content_length(request: Any) -> int:
+    """Return the announced length of a body; 0 when there is none or it is not a number."""
+    text = request.META.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def body_of(request: Request) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Meta's own example callbacks, from its OpenAPI file: all are taken and leave nothing to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from accounts.models import Connection
+from messaging.meta.callbacks import phone_number_ids
+from messaging.models import Message
+from tests import factories
+from tests.support.meta import apply_callbacks, post
+from webhooks.models import InboundEvent
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "meta" / "data" / "openapi-webhook-examples"
+FILES = sorted(EXAMPLES.glob("*.json"))
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("app_secret")]
+
+
+def bodies() -> dict[str, bytes]:
+    if not FILES:
+        pytest.skip(f"Meta's examples are not beside this repository: {EXAMPLES.name} is absent")
+    return {file.name: file.read_bytes() for file in FILES}
+
+
+def payload_of(raw: bytes):
+    return json.loads(raw)
+
+
+def test_every_example_is_taken_and_applied(alice):
+    named = set().union(*(phone_number_ids(payload_of(raw)) for raw in bodies().values()))
+    # One account owns one default number; the examples speak of one or two.
+    for ident in sorted(named):
+        owner = alice if not Connection.objects.exists() else factories.make_account()
+        factories.connect(owner, phone_number_id=ident)
+    for name, raw in bodies().items():
+        assert post(raw).status_code == 200, name
+    apply_callbacks()
+    assert not InboundEvent.objects.filter(due_at__isnull=False).exists()
+    assert not InboundEvent.objects.filter(applied_at=None).exists()
+    assert Message.objects.filter(direction="in").exists()
+
+
+def test_every_example_is_taken_also_for_a_number_we_do_not_know():
+    for name, raw in bodies().items():
+        assert post(raw).status_code == 200, name
+    apply_callbacks()
+    assert not InboundEvent.objects.filter(due_at__isnull=False).exists()
+    assert not Message.objects.exists()
