@@ -84,7 +84,7 @@ class Me(KeyView):
         operation_id="getMe",
         summary="Your account",
         tags=["Account"],
-        responses=answers(200, schemas.Me, 429),
+        responses=answers(200, schemas.Me, 429, body=False),
     )
     def get(self, request: Request) -> Response:
         """Your account's details. The API key is not part of them."""
@@ -142,7 +142,7 @@ class Credentials(KeyView):
         summary="Remove your Meta credentials",
         tags=["Account"],
         request=None,
-        responses=answers(200, schemas.CredentialsRemoved, 429),
+        responses=answers(200, schemas.CredentialsRemoved, 429, body=False),
     )
     def delete(self, request: Request) -> Response:
         """Forgets the token. Messages that still wait for it will fail and say so."""
@@ -163,7 +163,7 @@ class VerifyCredentials(KeyView):
         summary="Check your Meta credentials with Meta",
         tags=["Account"],
         request=None,
-        responses=answers(200, schemas.Verification, 429),
+        responses=answers(200, schemas.Verification, 429, body=False),
     )
     def post(self, request: Request) -> Response:
         """Asks Meta and answers with one line per check; a failed one says how to mend it."""
@@ -216,7 +216,7 @@ class Onboarding(KeyView):
         operation_id="getOnboarding",
         summary="Where you stand in the set-up",
         tags=["Account"],
-        responses=answers(200, schemas.OnboardingState, 429),
+        responses=answers(200, schemas.OnboardingState, 429, body=False),
     )
     def get(self, request: Request) -> Response:
         """What was stored with PUT."""

@@ -50,7 +50,7 @@ class Keys(KeyView):
         operation_id="listKeys",
         summary="Your API keys",
         tags=["Keys"],
-        responses=answers(200, schemas.KeyObject, 429, many=True),
+        responses=answers(200, schemas.KeyObject, 429, many=True, body=False),
     )
     def get(self, request: Request) -> Response:
         """The keys that work; of each only its beginning and last four digits."""
@@ -95,7 +95,7 @@ class KeyDetail(KeyView):
         tags=["Keys"],
         request=None,
         parameters=[OpenApiParameter("key_id", {"type": "string", "format": "uuid"}, "path")],
-        responses=answers(200, schemas.RevokedKey, 404, 409, 429),
+        responses=answers(200, schemas.RevokedKey, 404, 409, 429, body=False),
     )
     def delete(self, request: Request, key_id: str) -> Response:
         """At once and for good. The last live key cannot be revoked."""

@@ -30,8 +30,8 @@ def read_object(raw: bytes, *, max_keys: int = MAX_KEYS, any_characters: bool = 
     """Parse ``raw`` into a dict.
 
     ``max_keys`` bounds the keys of all objects together. ``any_characters`` lets NUL and half surrogates
-    pass: what a stranger wrote in a chat is not the fault of the one who reports it. Raises ``Invalid`` with the field that is at
-    fault (an empty field name means the body as a whole).
+    pass: what a stranger wrote in a chat is not the fault of the one who reports it. Raises ``Invalid``
+    with the field that is at fault (an empty field name means the body as a whole).
     """
     if not raw.strip():
         raise invalid("", "The body is empty; send a JSON object.")

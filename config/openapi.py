@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 _MEANINGS = {
@@ -15,8 +16,9 @@ _MEANINGS = {
     202: "Accepted",
     400: "Validation failed; `details` lists each failing field.",
     401: "The Authorization header is missing or malformed, or the key is wrong.",
-    403: "Your account has been deactivated.",
+    403: "Your account has been deactivated, or the key or the plan does not cover this.",
     404: "Not found, or not yours.",
+    406: "The Accept header excludes application/json.",
     409: "Conflict with what is already there.",
     413: "The body is too large.",
     415: "The body is not JSON in UTF-8.",
@@ -41,6 +43,24 @@ class ErrorEnvelope(serializers.Serializer[Any]):
     details = FieldFault(many=True, required=False, help_text="Only on 400.")
 
 
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+    OpenApiParameter.HEADER,
+    description="The same key within 24 hours gives the first answer again and does nothing; with another "
+    "request it is a 409.",
+)
+
+_WHOLE = {"schema": {"type": "integer"}}
+_RATE_HEADERS = {
+    "X-RateLimit-Limit": {"description": "Requests a minute that this key has.", **_WHOLE},
+    "X-RateLimit-Remaining": {"description": "Requests left in this window.", **_WHOLE},
+    "X-RateLimit-Reset": {"description": "When the window ends, in Unix seconds.", **_WHOLE},
+}
+_RETRY_AFTER = {"description": "Seconds to wait before trying again.", **_WHOLE}
+
+
+@cache  # one identity for one name: two would look to the generator like two schemas
 def enveloped(
     data: type[serializers.Serializer[Any]],
     *,
@@ -61,17 +81,31 @@ def answers(
     public: bool = False,
     many: bool = False,
     pagination: type[serializers.Serializer[Any]] | None = None,
-) -> dict[int, OpenApiResponse]:
+    body: bool = True,
+) -> dict[Any, OpenApiResponse]:
     """List what an operation may answer: its success, its own failures and those all share."""
-    shared = {400, 413, 415, 500} | (set() if public else {401, 403})
     found = {status: OpenApiResponse(enveloped(data, many=many, pagination=pagination), _MEANINGS[status])}
-    for code in sorted(shared | set(failures)):
-        found[code] = OpenApiResponse(ErrorEnvelope, _MEANINGS[code])
-    return found
+    return found | refusals(*failures, public=public, body=body)
+
+
+def refusals(*failures: int, public: bool = False, body: bool = True) -> dict[Any, OpenApiResponse]:
+    """List the ways in which an operation says no; ``body``: it reads one."""
+    shared = {400, 406, 500, 503} | (set() if public else {401, 403}) | ({413, 415} if body else set())
+    return {code: OpenApiResponse(ErrorEnvelope, _MEANINGS[code]) for code in sorted(shared | set(failures))}
 
 
 class HermodSchema(AutoSchema):
-    """Schema of our views."""
+    """Schema of our views: the headers of every answer are part of it."""
+
+    def _get_response_headers_for_code(
+        self, status_code: str, direction: str = "response"
+    ) -> dict[str, dict[str, Any]]:
+        headers: dict[str, Any] = super()._get_response_headers_for_code(status_code, direction)
+        if status_code.startswith("2") or status_code == "429":
+            headers |= _RATE_HEADERS
+        if status_code in ("429", "503"):
+            headers["Retry-After"] = _RETRY_AFTER
+        return headers
 
 
 class KeyScheme(OpenApiAuthenticationExtension):

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from config import pages
+from config import developers, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home),
@@ -12,6 +12,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", pages.readyz),
     path("openapi.json", pages.only_read(SpectacularJSONAPIView.as_view()), name="openapi"),
     path("docs", pages.only_read(SpectacularSwaggerSplitView.as_view(url_name="openapi")), name="docs"),
+    path("developers", developers.developers),
+    path("developers.md", developers.developers_markdown),
+    path("developers/errors", developers.errors),
+    path("developers/errors/<str:code>", developers.error),
+    path("llms.txt", developers.llms),
     path("", include("accounts.urls")),
     path("", include("messaging.urls")),
     path("", include("webhooks.urls")),

@@ -199,7 +199,7 @@ class SendBulk(KeyView):
         if not most:
             raise Refusal(
                 "plan_not_eligible",
-                "Bulk sending is not part of the free plan. Upgrade with POST /billing/checkout.",
+                "Bulk sending is not part of the free plan. Upgrade to send many messages in one request.",
             )
         items = body_of(request).get("messages")
         if not isinstance(items, list) or not items:

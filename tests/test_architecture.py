@@ -27,6 +27,7 @@ BELOW = {
 FOUNDATION_KNOWS: dict[str, set[str] | None] = {
     "config.urls": None,
     "config.pages": None,
+    "config.developers": None,
     "config.admin": None,
     "config.checks": {"accounts.vault"},
     # processes of their own

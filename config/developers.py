@@ -1,0 +1,192 @@
+"""What developers and their machines read: the guide, its Markdown twin, a page per error, /llms.txt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from billing.plans import LIMITS
+from config.pages import not_found, only_read
+from config.samples import Section, expand, page_of
+from messaging import outcomes, suppressions
+from messaging.meta.codes import MetaCode, Outcome, known, lookup
+from messaging.timeline import Failure
+
+_UNREACHABLE = Failure(
+    "meta_unreachable", "WhatsApp could not be reached for a while. Send the message again."
+)
+_FAILED = Failure("failed", "WhatsApp could not deliver this message.")
+
+#: our own failures: who acts, and what to do
+OURS: dict[str, tuple[Failure, str, str]] = {
+    failure.slug: (failure, who, what)
+    for failure, who, what in (
+        (
+            outcomes.OUTCOME_UNKNOWN,
+            "You decide",
+            "Ask the person whether it arrived, or send a new message if a second copy does no harm. "
+            "A report from WhatsApp that comes later still corrects the status.",
+        ),
+        (
+            outcomes.EXPIRED,
+            "You",
+            "Send a new message if it still matters. Give expiresIn if it may wait longer, and look at the "
+            "number with POST /auth/me/credentials/verify if much of your mail expires.",
+        ),
+        (
+            outcomes.POISON,
+            "The operator of this service",
+            "Tell the operator the id of the message. Sending the same content again will probably fail too.",
+        ),
+        (
+            outcomes.NO_CREDENTIALS,
+            "You",
+            "Save credentials with PUT /auth/me/credentials, then POST /messages/{id}/retry.",
+        ),
+        (
+            suppressions.OPTED_OUT,
+            "The recipient",
+            "Leave the person alone. Only if they ask for messages again: DELETE /suppressions/{phone}, then "
+            "send a new message.",
+        ),
+        (
+            _UNREACHABLE,
+            "You, later",
+            "Nothing was processed, so POST /messages/{id}/retry is safe. Hermod had tried six times.",
+        ),
+        (
+            _FAILED,
+            "You",
+            "WhatsApp gave no reason. Try once more with POST /messages/{id}/retry, and check the number and "
+            "the template if it fails again.",
+        ),
+    )
+}
+
+#: by outcome: who acts, and what Hermod does by itself
+ACTS: dict[Outcome, tuple[str, str]] = {
+    Outcome.RETRY: ("Nobody, at first", "Sends it again by itself, up to six times with growing pauses."),
+    Outcome.UNKNOWN: ("Nobody, at first", "Waits for WhatsApp’s report before anything is sent again."),
+    Outcome.THROTTLE_NUMBER: ("Nobody", "Slows this number down and sends the message again."),
+    Outcome.THROTTLE_PAIR: ("Nobody", "Slows down towards this one recipient and sends again."),
+    Outcome.THROTTLE_ACCOUNT: ("Nobody, at first", "Rests this number for a minute and sends again."),
+    Outcome.HOLD_CREDENTIALS: (
+        "You, the owner of the number",
+        "Holds the number and keeps its queue. Waiting messages go out once new credentials are saved.",
+    ),
+    Outcome.PAUSE_ACCOUNT: (
+        "You, the owner of the number",
+        "Rests the number and looks again every minute until the cause is gone.",
+    ),
+    Outcome.FAIL: ("You", "Ends the message as failed; the same request would fail again."),
+    Outcome.FAIL_TEMPLATE: ("You", "Ends the message as failed and reads the template from Meta again."),
+    Outcome.FAIL_RECIPIENT: ("You", "Ends the message as failed; other recipients are not affected."),
+}
+_CHANNELS = {"s": "in the answer to a send", "w": "in a later report", "s/w": "in the answer or in a report"}
+#: readings of an HTTP status that came without a known code
+_BY_STATUS = tuple(lookup(None, http_status=status) for status in (401, 403, 408, 429, 500, 302, 400))
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One entry of an error page."""
+
+    title: str
+    slug: str
+    tells: str
+    who: str
+    does: str
+    where: str
+
+
+def _meaning(meta: MetaCode) -> Meaning:
+    who, does = ACTS[meta.outcome]
+    return Meaning(meta.title, meta.slug, meta.tells, who, does, _CHANNELS[meta.channel])
+
+
+def meanings(code: str) -> list[Meaning]:
+    """Return what an error code means, Meta's number or a stable word; empty when nobody knows it."""
+    if code in OURS:
+        failure, who, what = OURS[code]
+        return [Meaning(code.replace("_", " ").capitalize(), code, failure.message, who, what, "")]
+    found = [meta for meta in (*known(), *_BY_STATUS) if code in (meta.slug, str(meta.code))]
+    if not found and code.isascii() and code.isdigit() and len(code) < 10 and str(int(code)) == code:
+        one = lookup(int(code))  # inside a range
+        found = [one] if one.slug != lookup(None).slug else []
+    return [_meaning(meta) for meta in dict.fromkeys(found) if code != "-1"]
+
+
+@lru_cache(maxsize=8)
+def guide(public_url: str, bulk_most: int) -> str:
+    """Return the guide as Markdown."""
+    return expand(
+        render_to_string(
+            "developers/guide.md",
+            {
+                "public_url": public_url,
+                "plans": [
+                    (
+                        plan.label,
+                        f"{its.requests_per_minute:,}",
+                        f"{its.bulk_messages:,}" if its.bulk_messages else "–",
+                    )
+                    for plan, its in LIMITS.items()
+                ],
+                "ours": OURS.values(),
+                "bulk_most": f"{bulk_most:,}",
+            },
+        ),
+        public_url,
+    )
+
+
+@lru_cache(maxsize=8)
+def _page(public_url: str, bulk_most: int) -> list[Section]:
+    return page_of(guide(public_url, bulk_most))
+
+
+def _context() -> tuple[str, int]:
+    return settings.PUBLIC_URL, settings.MAX_BULK_MESSAGES
+
+
+@only_read
+def developers(request: HttpRequest) -> HttpResponse:
+    """Show the guide."""
+    context: dict[str, Any] = {"public_url": settings.PUBLIC_URL, "sections": _page(*_context())}
+    return render(request, "developers/guide.html", context)
+
+
+@only_read
+def developers_markdown(request: HttpRequest) -> HttpResponse:
+    """Give the guide as Markdown."""
+    return HttpResponse(guide(*_context()), content_type="text/markdown; charset=utf-8")
+
+
+@only_read
+def errors(request: HttpRequest) -> HttpResponse:
+    """List every failure that a message can end with."""
+    codes = sorted(known(), key=lambda meta: meta.code)
+    rows = [(meta.code, meta.slug, meta.title, ACTS[meta.outcome][0]) for meta in codes]
+    return render(request, "developers/errors.html", {"rows": rows, "ours": OURS.values()})
+
+
+@only_read
+def error(request: HttpRequest, code: str) -> HttpResponse:
+    """Explain one error code."""
+    found = meanings(code)
+    if not found:
+        return not_found(request)
+    return render(request, "developers/error.html", {"code": code, "meanings": found})
+
+
+@only_read
+def llms(request: HttpRequest) -> HttpResponse:
+    """Tell a coding agent what it needs."""
+    text = render_to_string("llms.txt", {"public_url": settings.PUBLIC_URL, "plans": LIMITS.items()})
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")

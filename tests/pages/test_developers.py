@@ -1,0 +1,148 @@
+"""The developers' pages: the guide, its Markdown, the failures, the text for agents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from config.developers import OURS
+from messaging.meta.codes import known
+from tests import factories
+from tests.pages.conftest import Visit
+
+Open = Callable[..., Visit]
+PAGES = ["/developers", "/developers/errors", "/developers/errors/190", "/developers/errors/outcome_unknown"]
+_WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+
+
+# --- as a browser sees them
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_clean_and_never_scrolls_sideways(path: str, visit: Open) -> None:
+    for scheme, width in (("light", 360), ("dark", 1280)):
+        tab = visit(width=width, scheme=scheme)
+        tab.open(path)
+        needed, there = tab.page.evaluate(_WIDTHS)
+        assert needed <= there == width
+        tab.assert_clean()
+
+
+def test_every_link_of_the_guide_leads_somewhere(visit: Open, settings: Any) -> None:
+    settings.DURABILITY_NOT_NEEDED = True  # the tests' own database is a fast one
+    tab = visit()
+    tab.open("/developers")
+    links = set(tab.page.eval_on_selector_all("a[href]", "all => all.map(one => one.getAttribute('href'))"))
+    assert {"/llms.txt", "/openapi.json", "/developers.md", "/docs"} <= links
+    for link in links:
+        path, _, name = link.partition("#")
+        assert not path or tab.page.request.get(tab.base_url + path).ok, link
+        assert path or tab.page.locator(f"[id='{name}']").count() == 1, link
+
+
+def test_a_call_is_shown_in_one_language_at_a_time_and_the_keyboard_chooses(visit: Open) -> None:
+    tab = visit()
+    tab.open("/developers")
+    first = tab.page.locator(".samples").first
+    shown = first.locator("pre:visible")
+    assert shown.count() == 1 and shown.inner_text().startswith("curl ")
+    first.locator("input").first.focus()
+    tab.page.keyboard.press("ArrowRight")
+    assert shown.count() == 1 and "requests.post" in shown.inner_text()
+    first.get_by_text("JavaScript").click()
+    assert shown.count() == 1 and "fetch(" in shown.inner_text()
+
+
+# --- as a program reads them
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/developers", "text/html"),
+        ("/developers.md", "text/markdown"),
+        ("/llms.txt", "text/plain"),
+        ("/developers/errors", "text/html"),
+    ],
+)
+def test_a_page_can_be_read_and_nothing_else(path: str, kind: str, client: Any) -> None:
+    assert client.get(path)["Content-Type"] == f"{kind}; charset=utf-8"
+    assert client.post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/developers", "/developers.md", "/llms.txt"])
+def test_a_text_names_this_server_and_no_template_shines_through(
+    path: str, client: Any, settings: Any
+) -> None:
+    settings.PUBLIC_URL = "https://hermod.example"
+    text = client.get(path).content.decode()
+    assert "https://hermod.example/send-message" in text or path == "/llms.txt"
+    assert "https://hermod.example/openapi.json" in text
+    assert not re.search(r"\{%|\{\{|```call", text)
+
+
+def test_the_three_links_for_an_agent_come_in_order(client: Any) -> None:
+    text = client.get("/developers.md").content.decode()
+    places = [text.index(f"]({path})") for path in ("/llms.txt", "/openapi.json", "/developers")]
+    openapi = text.index("2. [")
+    assert text.index("1. [") < openapi < text.index("3. [")
+    assert places[0] < text.index("3. [")
+
+
+def test_the_guide_and_the_agents_text_name_every_operation(client: Any) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    short = client.get("/llms.txt").content.decode()
+    for path in paths:
+        assert path.partition("/{")[0] in short, path
+
+
+def test_the_python_of_the_guide_is_python_and_its_bodies_are_json(client: Any) -> None:
+    text = client.get("/developers.md").content.decode()
+    samples = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(samples) > 15
+    for sample in samples:
+        compile(sample, "guide", "exec")
+    for body in re.findall(r"-d '(.*?)'$", text, re.MULTILINE | re.DOTALL):
+        assert isinstance(json.loads(body), dict)
+
+
+@pytest.mark.django_db
+def test_the_service_takes_every_message_of_the_guide(client: Any) -> None:
+    text = client.get("/developers.md").content.decode()
+    customer = factories.api(factories.make_account("pro"))
+    calls = re.findall(r"^curl \S+?(/send-message|/messages/bulk) .*?-d '(.*?)'$", text, re.M | re.S)
+    assert len(calls) > 6
+    for path, written in calls:
+        body = json.loads(written)
+        for one in body.get("messages", [body]):
+            one["dry_run"] = True
+        answer = customer.post_json(path, body)
+        assert answer.status_code == 202, answer.content
+
+
+# --- failures
+
+
+def test_every_code_of_meta_and_every_word_has_a_page(client: Any) -> None:
+    for meta in known():
+        for name in (str(meta.code), meta.slug):
+            page = client.get(f"/developers/errors/{name}")
+            assert page.status_code == 200, name
+            assert meta.slug in page.content.decode()
+    for slug in (*OURS, "refused", "meta_server_error"):
+        assert client.get(f"/developers/errors/{slug}").status_code == 200, slug
+
+
+def test_a_code_inside_a_range_has_a_page(client: Any) -> None:
+    assert client.get("/developers/errors/250").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["999999", "-1", "nonsense", "0131047", "1" * 40, "٣", "<script>"])
+def test_a_code_that_nobody_knows_is_not_found(name: str, client: Any) -> None:
+    answer = client.get(f"/developers/errors/{name}")
+    assert answer.status_code == 404
+    assert answer.json()["success"] is False
