@@ -144,7 +144,14 @@ def revoke(account: Account, key_id: uuid.UUID, *, reason: str = "") -> None:
     key = next((one for one in keys if one.pk == key_id), None)
     if key is None:
         raise Refusal("not_found", "No active key found with this id.")
-    live = [one for one in keys if one.kind != ApiKey.Kind.SK_TEST]
-    if live == [key]:
+    full = [
+        one
+        for one in keys
+        if one.kind != ApiKey.Kind.SK_TEST
+        and "*" in one.scopes
+        and one.revoked_at is None
+        and one.expires_at is None
+    ]
+    if full == [key]:
         raise Refusal("conflict", "This is your last live key. Make another first, or rotate this one.")
     ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now(), revoked_reason=reason[:200])

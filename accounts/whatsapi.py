@@ -94,6 +94,8 @@ class Me(KeyView):
 class Credentials(KeyView):
     """``PUT`` and ``DELETE /auth/me/credentials``."""
 
+    live_only = True
+
     @extend_schema(
         operation_id="saveCredentials",
         summary="Save your Meta credentials",

@@ -15,6 +15,7 @@ from accounts import keys, schemas
 from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from billing.gate import KeyView
+from billing.plans import LIMITS, Plan
 from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import Refusal
@@ -73,7 +74,12 @@ class Keys(KeyView):
         expires_at = fields.moment("expiresAt")
         if expires_at is not None and expires_at <= timezone.now():
             fields.fault("expiresAt", "Must be in the future.")
+        most = LIMITS[Plan(caller(request).plan)].requests_per_minute
+        if rate is not None and rate > most:
+            fields.fault("rateLimitPerMinute", f"Your plan allows at most {most} requests a minute.")
         fields.done()
+        if kind == "live" and key_of(request).kind == ApiKey.Kind.SK_TEST:
+            raise Refusal("insufficient_scope", "A test key can only make test keys. Use a live one.")
         if len(keys.active(caller(request))) >= MOST_KEYS:
             raise Refusal("conflict", f"An account has at most {MOST_KEYS} keys. Revoke one first.")
         key, secret = keys.issue(
@@ -88,6 +94,8 @@ class Keys(KeyView):
 
 class KeyDetail(KeyView):
     """``DELETE /auth/me/keys/:id``."""
+
+    live_only = True
 
     @extend_schema(
         operation_id="revokeKey",

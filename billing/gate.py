@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 from accounts.authentication import caller, key_of
+from accounts.models import ApiKey
 from billing.plans import LIMITS, Plan
 from config.clientip import bucket, client_ip
 from config.dialects.whatsapi import WhatsAPIView
@@ -37,6 +38,8 @@ class KeyView(WhatsAPIView):
 
     rate = staticmethod(by_key)
     scope: str | None = None
+    #: a test key may look but not change anything here
+    live_only = False
 
     def check_permissions(self, request: Request) -> None:
         """Refuse a deactivated account, then a key whose scopes do not cover this view."""
@@ -48,3 +51,6 @@ class KeyView(WhatsAPIView):
                 f"This API key lacks the scope {self.scope or '*'}.",
                 required_scope=self.scope or "*",
             )
+        reads = request.method in ("GET", "HEAD", "OPTIONS")
+        if self.live_only and not reads and key_of(request).kind == ApiKey.Kind.SK_TEST:
+            raise Refusal("insufficient_scope", "A test key cannot change the account. Use a live one.")

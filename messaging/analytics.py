@@ -60,7 +60,8 @@ def summary(account: Account, *, since: date | None = None, until: date | None =
     values: list[Any] = [account.pk, [*OPEN]]
     statement = _OPEN
     if since is not None or until is not None:
-        first, last = since or date.min, until or date.max - timedelta(days=1)
+        first = since or date.min
+        last = min(until or date.max, date.max - timedelta(days=1))
         rows = rows.filter(day__gte=first, day__lte=last)
         statement = _OPEN_BETWEEN
         values += [first, last + timedelta(days=1)]

@@ -58,7 +58,12 @@ RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipi
           m.dry_run, m.attempts, m.crashes, m.correlation_id, m.lane, m.contact_id,
           extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float,
           EXISTS (SELECT 1 FROM messaging_suppression s
-                  WHERE s.account_id = m.account_id AND s.phone = m.recipient AND NOT s.marketing_only),
+                  WHERE s.account_id = m.account_id AND s.phone = m.recipient
+                    AND (NOT s.marketing_only OR EXISTS (
+                        SELECT 1 FROM messaging_template t
+                        WHERE t.account_id = m.account_id AND t.category = 'MARKETING'
+                          AND t.name = m.content->'template'->>'name'
+                          AND t.language = m.content->'template'->>'language'))),
           m.round
 """
 CLAIM = (

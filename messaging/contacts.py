@@ -117,6 +117,15 @@ def _known(number: Connection, *, wa_id: str | None, bsuid: str | None) -> Conta
     return None
 
 
+def numbers_of(number: Connection, wa_id: str) -> set[str]:
+    """Return every form of a person's number: WhatsApp's own, and the one our side dials."""
+    mine = Contact.objects.filter(connection=number).filter(Q(wa_id=wa_id) | Q(phone=wa_id))
+    found = {wa_id}
+    for phone, known in mine.values_list("phone", "wa_id"):
+        found |= {form for form in (phone, known) if form}
+    return found
+
+
 def heard_from(contact: Contact, at: datetime) -> None:
     """Open the customer service window: the customer wrote at ``at``."""
     Contact.objects.filter(pk=contact.pk, last_inbound_at=None).update(last_inbound_at=at)

@@ -53,7 +53,7 @@ class Answer:
 
 def checked_key(text: str | None) -> str | None:
     """Return the key to use, None when none was given. Raises ``Invalid`` for an unusable one."""
-    if not text:
+    if text is None:
         return None
     if not _KEY.fullmatch(text):
         raise invalid("Idempotency-Key", "Must be 1 to 255 printable ASCII characters.")

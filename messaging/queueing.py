@@ -22,9 +22,10 @@ from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
 from messaging import contacts, suppressions, tally
+from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
 from messaging.drafts import Draft, Priority, RawTemplate
-from messaging.models import Batch, Message, Status
+from messaging.models import Batch, Message, Status, Template
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure, record, requeue
 
@@ -148,7 +149,8 @@ def queue_many(
             ],
         )
         if refused:
-            tally.count_refused(cursor, account.pk, [_template_name(drafts[index]) for index in refused])
+            counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
+            tally.count_refused(cursor, account.pk, counted)
     return [
         Queued(ident, status, draft.send_at, draft.to, failure)
         for ident, status, draft, failure in zip(ids, statuses, drafts, failures, strict=True)
@@ -272,26 +274,48 @@ def queue_batch(
     return batch, queued
 
 
-def retry(account: Account, message_id: uuid.UUID) -> None:
+def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> None:
     """Queue a failed message again; the same id, a new attempt (W20).
 
-    Raises ``Refusal``: ``conflict`` when it is not ``failed``, ``upstream_unavailable`` while the number
-    is paused; ``Invalid`` without credentials or when the recipient has opted out.
+    Raises ``Refusal``: ``conflict`` when it is not ``failed`` or a test key would send for real,
+    ``upstream_unavailable`` while the number is paused; ``Invalid`` without credentials or when the
+    recipient has opted out.
     """
     message = Message.objects.select_for_update(no_key=True).get(account=account, pk=message_id)
     if message.status != Status.FAILED:
-        raise Refusal("conflict", f"Only failed messages can be retried; this one is {message.status}.")
+        word = SHOWN.get(Status(message.status), message.status)
+        raise Refusal("conflict", f"Only failed messages can be retried; this one is {word}.")
     if not message.dry_run:
+        if as_test:
+            raise Refusal("conflict", "A test key cannot send a real message again. Use a live one.")
         number = default_connection(account)
         if number is None:
             raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
         _refuse_while_paused(number)
-        if False in suppressions.among(account, [message.recipient]).values():
+        listed = suppressions.among(account, [message.recipient])
+        if message.recipient in listed and (not listed[message.recipient] or _is_marketing(message)):
             raise invalid("to", OPTED_OUT.message)
-    lifetime = LIFETIME_OTHER if message.type == "template" else LIFETIME_TEXT
-    if message.expires_at is not None:
-        lifetime = message.expires_at - (message.scheduled_for or message.created_at)
-    requeue(message.pk, lifetime=lifetime)
+    requeue(message.pk, lifetime=_lifetime_of(message))
+
+
+def _is_marketing(message: Message) -> bool:
+    template = message.content.get("template") or {}
+    return Template.objects.filter(
+        account_id=message.account_id,
+        name=template.get("name", ""),
+        language=template.get("language", ""),
+        category="MARKETING",
+    ).exists()
+
+
+def _lifetime_of(message: Message) -> timedelta:
+    """Return how long a message was worth sending when it was last queued."""
+    if message.expires_at is None:
+        return LIFETIME_OTHER if message.type == "template" else LIFETIME_TEXT
+    queued = message.events.filter(status=Status.QUEUED).order_by("-sequence").first()
+    if message.round and queued is not None:
+        return message.expires_at - queued.recorded_at
+    return message.expires_at - (message.scheduled_for or message.created_at)
 
 
 def cancel(account: Account, message_id: uuid.UUID) -> None:

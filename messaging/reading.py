@@ -49,7 +49,8 @@ def matching(account: Account, wanted: Wanted) -> QuerySet[Message]:
     if wanted.to is not None:
         # The conversation has an index by message, the number of a message has none.
         people = Contact.objects.filter(account=account).filter(Q(phone=wanted.to) | Q(wa_id=wanted.to))
-        rows = rows.filter(Q(contact__in=list(people.values_list("pk", flat=True)), recipient=wanted.to))
+        known = Q(contact__in=list(people.values_list("pk", flat=True)), recipient=wanted.to)
+        rows = rows.filter(known | Q(contact=None, recipient=wanted.to))
     if wanted.search is not None:
         rows = rows.filter(_search(account, wanted.search))
     if wanted.created_from is not None:
@@ -69,6 +70,7 @@ def _search(account: Account, text: str) -> Q:
         if 7 <= len(digits) <= 15:
             people = Contact.objects.filter(account=account).filter(Q(phone=digits) | Q(wa_id=digits))
             found |= Q(contact__in=list(people.values_list("pk", flat=True)))
+            found |= Q(contact=None, recipient=digits)  # a dry run without a number has no contact
     return found
 
 
@@ -92,6 +94,26 @@ def page(
     more = len(found) > limit
     found = found[:limit]
     return Page(found, total, str(found[-1].pk) if more and found else None)
+
+
+#: the order in which a round's statuses belong, whenever they were learnt
+_PLACES = {Status.SENT: 1, Status.FAILED: 2, Status.DELIVERED: 3, Status.READ: 4}
+
+
+def timeline(message: Message) -> list[tuple[str, datetime]]:
+    """Return a message's statuses with their times, in the order in which they happened.
+
+    They are written in the order in which we learnt them. One that came late is put before what follows
+    from it; its time alone would not do, since Meta counts whole seconds and we do not.
+    """
+    ordered: list[tuple[str, datetime]] = []
+    for status, at in message.events.order_by("sequence").values_list("status", "at"):
+        place = _PLACES.get(Status(status), 0)
+        position = len(ordered)
+        while place and position and _PLACES.get(Status(ordered[position - 1][0]), 0) > place:
+            position -= 1
+        ordered.insert(position, (status, at))
+    return ordered
 
 
 def batch(account: Account, batch_id: uuid.UUID) -> tuple[Batch, dict[str, int]]:

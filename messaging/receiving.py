@@ -173,12 +173,7 @@ def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> Non
         else:
             changes.append(change_of(message_id, status, item))
             if any(error.code == MARKETING_STOPPED for error in item.errors) and item.recipient_id:
-                suppressions.suppress(
-                    number.account_id,
-                    item.recipient_id[:20],
-                    reason=Suppression.Reason.META,
-                    marketing_only=True,
-                )
+                _stop_marketing(number, item.recipient_id[:20])
     record(changes)
 
 
@@ -282,7 +277,9 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
     MessageEvent.objects.create(
         message=message, sequence=1, status=Status.RECEIVED, at=min(item.at, now), recorded_at=now
     )
-    suppressions.listen(number.account_id, message.recipient, message.body)
+    if message.recipient and suppressions.is_command(message.body):
+        for phone in contacts.numbers_of(number, message.recipient):
+            suppressions.listen(number.account_id, phone, message.body)
     if contact is not None and item.opens_window:
         contacts.heard_from(contact, min(item.at, now))
     return message
@@ -310,11 +307,15 @@ def _preference(number: Connection, item: UserPreference) -> None:
     if not item.wa_id:
         return
     if item.value == "stop":
-        suppressions.suppress(
-            number.account_id, item.wa_id, reason=Suppression.Reason.META, marketing_only=True
-        )
+        _stop_marketing(number, item.wa_id[:20])
     elif item.value in ("resume", "signup"):
-        suppressions.lift(number.account_id, item.wa_id, marketing_only=True)
+        for phone in contacts.numbers_of(number, item.wa_id[:20]):
+            suppressions.lift(number.account_id, phone, marketing_only=True)
+
+
+def _stop_marketing(number: Connection, wa_id: str) -> None:
+    for phone in contacts.numbers_of(number, wa_id):
+        suppressions.suppress(number.account_id, phone, reason=Suppression.Reason.META, marketing_only=True)
 
 
 # --- templates

@@ -19,6 +19,7 @@ from config.dialects.wire import body_of
 from config.errors import Refusal
 from config.failpoints import failpoint
 from config.fields import PHONE, Fields
+from config.json import character_problem
 from messaging import analytics, idempotency, reading, schemas
 from messaging.models import Message, Status
 
@@ -81,6 +82,8 @@ class Query(Fields):
         for name in params:
             if len(params.getlist(name)) > 1:
                 self.fault(name, "Is given more than once.")
+            elif problem := character_problem(params[name]):
+                self.fault(name, problem)
 
     def number(self, name: str, default: int) -> int:
         """Read a whole number of at least 1."""

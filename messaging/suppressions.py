@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 import uuid
 from collections.abc import Iterable
@@ -17,9 +16,11 @@ OPTED_OUT = Failure(
     "Remove the number with DELETE /suppressions if the person has asked for messages again.",
 )
 
+#: characters; a longer message is a conversation
+LONGEST_COMMAND = 40
 #: what people write to be left alone, and to be written to again; the whole message must be the word
 STOP_WORDS = """
-stop stopall unsubscribe cancel end quit optout arret arrete desabonner parar pare cancelar baja salir
+stop stopall unsubscribe cancel end quit optout arret arrete arreter desabonner parar pare cancelar baja salir
 stopp abmelden abbestellen ferma annulla cancella disiscriviti afmelden stoppen прекратить стоп отписаться
 إيقاف توقف الغاء إلغاء रोकें बंद dur durdur iptal berhenti hentikan 停止 退订 取消 停止する 解除 중지 수신거부
 wypisz stopuj zastav odhlasit αποχωρω σταματηστε הפסק הסר
@@ -34,11 +35,17 @@ def normalised(text: str) -> str:
     """Fold case, accents and punctuation away, so that ``Stop!`` and ``ARRÊT`` are found."""
     folded = unicodedata.normalize("NFKD", text.strip().casefold())
     bare = "".join(char for char in folded if not unicodedata.combining(char))
-    return re.sub(r"[\s.!,;:¡\"'*_-]+", "", bare)
+    # Letters, marks that are letters in their script (Hindi's vowel signs) and digits; nothing else.
+    return "".join(char for char in bare if unicodedata.category(char)[0] in "LMN")
 
 
 _STOP = frozenset(map(normalised, STOP_WORDS.split()))
 _START = frozenset(map(normalised, START_WORDS.split()))
+
+
+def is_command(text: str | None) -> bool:
+    """Tell whether a message is nothing but a stop or start word."""
+    return text is not None and len(text) <= LONGEST_COMMAND and normalised(text) in _STOP | _START
 
 
 def listen(account_id: uuid.UUID, phone: str, text: str | None) -> None:
@@ -46,7 +53,7 @@ def listen(account_id: uuid.UUID, phone: str, text: str | None) -> None:
 
     A number that was suppressed by hand stays so.
     """
-    if not phone or text is None or len(text) > 40:
+    if not phone or text is None or len(text) > LONGEST_COMMAND:
         return
     word = normalised(text)
     if word in _STOP:
@@ -71,8 +78,15 @@ def suppress(
         phone=phone,
         defaults={"reason": reason, "marketing_only": marketing_only, "note": note},
     )
-    if not fresh and row.marketing_only and not marketing_only:
-        row.marketing_only, row.reason, row.note = False, reason, note
+    if fresh:
+        return row
+    by_hand = reason == Suppression.Reason.MANUAL and row.reason != reason
+    wider = row.marketing_only and not marketing_only
+    if wider or by_hand:
+        # What somebody did by hand stays until somebody undoes it by hand.
+        row.marketing_only = row.marketing_only and marketing_only
+        if by_hand or row.reason != Suppression.Reason.MANUAL:
+            row.reason, row.note = reason, note
         row.save(update_fields=["marketing_only", "reason", "note"])
     return row
 
@@ -81,7 +95,7 @@ def lift(account_id: uuid.UUID, phone: str, *, marketing_only: bool = False) -> 
     """Take a number off the list; ``marketing_only`` lifts only what Meta reported. True: it was there."""
     rows = Suppression.objects.filter(account_id=account_id, phone=phone)
     if marketing_only:
-        rows = rows.filter(marketing_only=True)
+        rows = rows.filter(marketing_only=True, reason=Suppression.Reason.META)
     return bool(rows.delete()[0])
 
 

@@ -273,7 +273,8 @@ class RetryMessage(KeyView):
         message = find(caller(request), message_id)
 
         def again() -> Accepted:
-            queueing.retry(caller(request), message.pk)
+            as_test = key_of(request).kind == ApiKey.Kind.SK_TEST
+            queueing.retry(caller(request), message.pk, as_test=as_test)
             return 202, {"id": str(message.pk), "status": "queued"}
 
         return accept(request, again)

@@ -75,8 +75,7 @@ class MessageDetail(KeyView):
     def get(self, request: Request, message_id: str) -> Response:
         """Status and timeline, oldest entry first. A foreign or malformed id is a 404 like an unknown one."""
         message = find(caller(request), message_id)
-        entries = message.events.order_by("at", "sequence").values_list("status", "at")
-        timeline = [{"status": status, "at": when(at)} for status, at in entries]
+        timeline = [{"status": status, "at": when(at)} for status, at in reading.timeline(message)]
         return ok(message_object(message) | {"timeline": timeline})
 
 
