@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Account
 from messaging.models import Message, MessageEvent, Status
 from messaging.timeline import Change, Failure, mark, record
-from tests.support.meta import eventually, history, make_due, row, status_of, together
+from tests.support.meta import eventually, learnt, make_due, row, status_of, together
 
 TOKEN = 5
 DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ def test_five_threads_with_the_same_callback_change_one_thing_once(number, statu
     results = together(5, lambda _: record([change]))
     assert sum(len(one.moved) for one in results) == 1
     assert sum(one.ignored for one in results) == 4
-    assert history(message) == ["queued", status]
+    assert learnt(message) == ["queued", status]
     assert count_of(number.account) == 1
 
 
@@ -53,7 +53,7 @@ def test_five_threads_with_the_same_late_status_add_one_entry(number):
     record([Change(message.pk, Status.READ, at=now, wamid="wamid.1")])
     late = Change(message.pk, Status.DELIVERED, at=now - timedelta(seconds=1), wamid="wamid.1")
     together(5, lambda _: record([late]))
-    assert history(message) == ["queued", "read", "delivered"]
+    assert learnt(message) == ["queued", "read", "delivered"]
     assert row(message).sequence == 3
 
 
@@ -74,7 +74,7 @@ def test_batches_in_opposite_order_do_not_wait_for_each_other_in_a_circle(number
     together(4, work)
     assert set(Message.objects.values_list("status", flat=True)) == {"read"}
     assert (count_of(number.account), count_of(charlie)) == (25, 25)
-    assert {tuple(history(one)) for one in messages} == {("queued", "sent", "delivered", "read")}
+    assert {tuple(learnt(one)) for one in messages} == {("queued", "sent", "delivered", "read")}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -90,7 +90,7 @@ def test_different_statuses_at_once_give_each_entry_its_own_number(number):
     assert sequences == list(range(1, len(sequences) + 1))
     final = row(message)
     assert (final.status, final.sequence) == ("read", sequences[-1])
-    assert len(history(message)) == len(set(history(message)))
+    assert len(learnt(message)) == len(set(learnt(message)))
 
 
 # --- one batch
@@ -109,9 +109,9 @@ def test_several_changes_of_one_message_are_applied_in_the_order_given(number):
         ]
     )
     assert done.moved == [(message.pk, Status.SENT), (message.pk, Status.READ)]
-    assert history(message)[:3] == ["queued", "sent", "read"]
+    assert learnt(message)[:3] == ["queued", "sent", "read"]
     assert status_of(message) == "read"
-    assert row(message).sequence == len(history(message))
+    assert row(message).sequence == len(learnt(message))
 
 
 @pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_a_redelivered_late_status_does_not_leave_a_hole_in_the_numbers(number):
     late = Change(message.pk, Status.SENT, at=at - timedelta(seconds=9))
     record([Change(message.pk, Status.DELIVERED, at=at), late])
     record([late, late, Change(message.pk, Status.READ, at=at)])
-    assert history(message) == ["queued", "delivered", "sent", "read"]
+    assert learnt(message) == ["queued", "delivered", "sent", "read"]
     assert row(message).sequence == 4
 
 
@@ -216,17 +216,17 @@ def test_mark_notes_the_call_that_is_about_to_be_made(number, status):
     after = row(message)
     assert (after.status, after.attempts, after.sequence) == ("submitting", 1, 1)
     assert after.submitted_at is not None and after.due_at == message.due_at
-    assert history(message) == ["queued"]
+    assert learnt(message) == ["queued"]
 
 
 @pytest.mark.django_db
 def test_mark_gives_a_scheduled_message_its_queued_entry(number):
     message = claimed(number, status=Status.SCHEDULED)[0]
     assert marked(message) == {message.pk}
-    assert history(message) == ["scheduled", "queued"]
+    assert learnt(message) == ["scheduled", "queued"]
     assert row(message).sequence == 2
     record([sent(message, token=TOKEN)])
-    assert history(message) == ["scheduled", "queued", "sent"]
+    assert learnt(message) == ["scheduled", "queued", "sent"]
 
 
 @pytest.mark.django_db

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Account, Connection
-from messaging import dispatch, queueing
+from messaging import dispatch, queueing, reading
 from messaging.drafts import Draft, RawTemplate, Text
 from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status, Template
 from messaging.sandbox import seed
@@ -198,6 +198,11 @@ def status_of(message: Message) -> str:
 
 
 def history(message: Message) -> list[str]:
+    """Return the statuses of a message's timeline as the API shows them: in the order they happened."""
+    return [status for status, _ in reading.timeline(message)]
+
+
+def learnt(message: Message) -> list[str]:
     """Return the statuses of a message's timeline in the order in which they were learnt."""
     return list(
         MessageEvent.objects.filter(message=message).order_by("sequence").values_list("status", flat=True)
