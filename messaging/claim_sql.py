@@ -69,18 +69,21 @@ RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipi
 CLAIM = (
     "WITH wanted AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) "
     "AS w(connection_id, slots, bulk)), "
-    f"replies AS ({_LANE.format(slots='wanted', lane=int(Message.Lane.REPLY))}), "
+    f"replies AS MATERIALIZED ({_LANE.format(slots='wanted', lane=int(Message.Lane.REPLY))}), "
     f"after_replies AS ({_LEFT.format(slots='wanted', taken='replies', least='0')}), "
-    f"singles AS ({_LANE.format(slots='after_replies', lane=int(Message.Lane.SINGLE))}), "
+    f"singles AS MATERIALIZED ({_LANE.format(slots='after_replies', lane=int(Message.Lane.SINGLE))}), "
     f"after_singles AS ({_LEFT.format(slots='after_replies', taken='singles', least='w.bulk')}), "
-    f"bulk AS ({_LANE.format(slots='after_singles', lane=int(Message.Lane.BULK))}) "
+    f"bulk AS MATERIALIZED ({_LANE.format(slots='after_singles', lane=int(Message.Lane.BULK))}) "
     + _LEASE.format(
         ids="SELECT id FROM replies UNION ALL SELECT id FROM singles UNION ALL SELECT id FROM bulk"
     )
 )
-CLAIM_WITHOUT_NUMBER = _LEASE.format(
-    ids="SELECT id FROM messaging_message WHERE connection_id IS NULL AND due_at <= now() "
-    "ORDER BY lane, due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
+# Materialised, because the planner may run a mere subquery once per row, and each run would pick others.
+CLAIM_WITHOUT_NUMBER = (
+    "WITH picked AS MATERIALIZED (SELECT id FROM messaging_message "
+    "WHERE connection_id IS NULL AND due_at <= now() "
+    "ORDER BY lane, due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED) "
+    + _LEASE.format(ids="SELECT id FROM picked")
 )
 PROBE = """
 UPDATE accounts_connection SET paused_until = now() + make_interval(secs => %s) WHERE id = ANY(%s)

@@ -77,7 +77,7 @@ def claim(capacity: int) -> list[Claim]:
         claims = _of_numbers(cursor, numbers, capacity) if numbers else []
         if len(claims) < capacity:
             cursor.execute(
-                claim_sql.CLAIM_WITHOUT_NUMBER, [settings.SEND_LEASE_SECONDS, capacity - len(claims)]
+                claim_sql.CLAIM_WITHOUT_NUMBER, [capacity - len(claims), settings.SEND_LEASE_SECONDS]
             )
             claims += [_claim(row, None, 0.0) for row in cursor.fetchall()]
     return claims

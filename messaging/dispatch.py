@@ -286,17 +286,21 @@ class Pipeline:
         try:
             answer = await self._answer(session, item, latest)
             change = outcomes.change_of(item, answer)
+        except Exception:
+            # A bug while building or judging: the row stays marked and is settled as a lost answer.
+            log.exception("a send ended without an outcome", message=str(item.id))
+            self._under_way -= 1
+            return
+        try:
             await self._watch(item, answer)
             if isinstance(answer, Accepted):
                 self.sent += 1
                 await self._learn(item, answer)
             elif isinstance(answer, Refused):
                 await self._slow(item, answer)
-        except Exception:
-            # A bug while building or judging: the row stays marked and is settled as a lost answer.
-            log.exception("a send ended without an outcome", message=str(item.id))
-            self._under_way -= 1
-            return
+        except Exception as error:
+            # The database was away: the number feels it with the next answer; this one must not be lost.
+            log.warning("what an answer says of its number was not noted", error=repr(error))
         self._outcomes.put_nowait((change, 1))
 
     async def _answer(self, session: aiohttp.ClientSession, item: Claim, latest: float) -> Answer:

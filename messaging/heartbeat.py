@@ -30,7 +30,7 @@ ON CONFLICT (name) DO UPDATE SET last_ok_at = now(), ok_since = CASE
 """
 _WELL = """
 SELECT extract(epoch FROM now() - ok_since)::float, extract(epoch FROM now() - last_ok_at)::float,
-       EXISTS (SELECT 1 FROM webhooks_inboundevent WHERE due_at <= now())
+       EXISTS (SELECT 1 FROM webhooks_inboundevent WHERE due_at IS NOT NULL AND position(%s IN raw) > 0)
 FROM messaging_heartbeat WHERE name = %s
 """
 
@@ -58,14 +58,14 @@ def note(name: str) -> None:
         cursor.execute(_BEAT, [name, GAP_SECONDS])
 
 
-def silence_means_nothing_for(submitted_ago: float) -> float:
+def silence_means_nothing_for(submitted_ago: float, *, ref: str) -> float:
     """Return how many more seconds to wait before a missing callback may be taken for an answer.
 
-    0: the receiver has been well since the message was handed over and nothing it took in is still
-    waiting to be applied, so the silence is Meta's.
+    0: the receiver has been well since the message was handed over and nothing that names it (``ref``) is
+    still waiting to be applied, so the silence is Meta's.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_WELL, [RECEIVER])
+        cursor.execute(_WELL, [ref.encode(), RECEIVER])
         row = cursor.fetchone()
     if row is None or row[1] > GAP_SECONDS:
         return GAP_SECONDS  # never or not lately seen well: look again in a minute

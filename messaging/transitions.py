@@ -187,13 +187,13 @@ def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
     due = now + (change.delay or timedelta(0))
     if change.status == Status.UNKNOWN:
         # An answer that says nothing is still an outcome; a worker that died is none.
-        crashes = 0 if change.spent else row.crashes
+        crashes = 0 if change.spent else max(0, row.crashes - 1)  # this look was no crash
         return Step(replace(row, status=Status.UNKNOWN, due_at=due, crashes=crashes), None, now, moved=True)
     if change.status == row.status and not change.spent:
         return Step(replace(row, due_at=due, crashes=0), None, now, moved=False)  # a claim given back
     attempts = row.attempts if change.spent else max(0, row.attempts - 1)
     # Sending again after silence is no outcome either: what kills a worker each time must be found out.
-    crashes = row.crashes if row.status == Status.UNKNOWN else 0
+    crashes = max(0, row.crashes - 1) if row.status == Status.UNKNOWN else 0
     fresh = replace(
         row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=crashes
     )

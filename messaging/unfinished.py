@@ -13,6 +13,7 @@ from accounts.models import Account
 from messaging import contacts, heartbeat, outcomes
 from messaging.claiming import Claim
 from messaging.meta import codes
+from messaging.meta.payloads import ref_for
 from messaging.models import Message, Status, Template
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure
@@ -78,7 +79,7 @@ def _decide(claim: Claim) -> Change:
     expired = claim.left is not None and claim.left <= 0
     if expired or claim.attempts >= outcomes.MAX_ATTEMPTS or not _may_repeat(claim):
         return _failed(claim, outcomes.OUTCOME_UNKNOWN)
-    wait = heartbeat.silence_means_nothing_for(claim.submitted_ago or 0.0)
+    wait = heartbeat.silence_means_nothing_for(claim.submitted_ago or 0.0, ref=ref_for(claim.id, claim.round))
     if wait > 0:
         # Our own receiver was away: Meta may have reported without being heard.
         return Change(claim.id, Status.UNKNOWN, token=claim.token, delay=timedelta(seconds=wait), spent=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 import structlog
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from config.correlation import correlation_id
 from config.failpoints import failpoint
@@ -46,11 +46,16 @@ INSERT INTO webhooks_inboundevent
 VALUES (%s, %s, %s, %s, %s, %s, now(), now(), 0, 0, '[]')
 ON CONFLICT (digest) DO NOTHING
 """
+# Picked first and materialised: as a subquery the planner may run it once per row of a small table, and
+# each run would skip what it has locked and pick more.
 _CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT id FROM webhooks_inboundevent WHERE due_at <= now() AND source = %s
+    ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+)
 UPDATE webhooks_inboundevent e
 SET lease_token = e.lease_token + 1, due_at = now() + make_interval(secs => %s), attempts = e.attempts + 1
-WHERE e.id IN (SELECT id FROM webhooks_inboundevent WHERE due_at <= now() AND source = %s
-               ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+WHERE e.id IN (SELECT id FROM picked)
 RETURNING e.id, e.lease_token, e.account_id, e.raw, e.attempts, e.correlation_id
 """
 _DONE = """
@@ -60,7 +65,8 @@ WHERE e.id = u.id AND e.lease_token = u.token
 """
 _LATER = """
 UPDATE webhooks_inboundevent
-SET due_at = CASE WHEN attempts >= %s THEN NULL ELSE now() + make_interval(secs => power(4, attempts)) END,
+SET due_at = CASE WHEN attempts >= %s AND NOT %s THEN NULL
+                  ELSE now() + make_interval(secs => power(4, least(attempts, 4))) END,
     parked = %s
 WHERE id = %s AND lease_token = %s
 """
@@ -108,7 +114,7 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
 @transaction.atomic
 def _claim(source: InboundEvent.Source) -> list[Held]:
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [LEASE_SECONDS, source, BATCH])
+        cursor.execute(_CLAIM, [source, BATCH, LEASE_SECONDS])
         held = [
             Held(ident, token, account_id, bytes(raw), attempts, ident_)
             for ident, token, account_id, raw, attempts, ident_ in cursor.fetchall()
@@ -137,4 +143,6 @@ def _apply(held: Sequence[Held], apply: Apply) -> int:
 def _try_later(one: Held, error: Exception) -> None:
     reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
     with connection.cursor() as cursor:
-        cursor.execute(_LATER, [MAX_ATTEMPTS, reason, one.id, one.token])
+        # The database's own troubles say nothing of the callback: it is never given up for them.
+        weather = isinstance(error, OperationalError | InterfaceError)
+        cursor.execute(_LATER, [MAX_ATTEMPTS, weather, reason, one.id, one.token])

@@ -316,6 +316,27 @@ def test_the_capacity_bounds_what_has_no_number(alice):
     assert len(claim(7)) == 7
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [0, 1, 2, 30])
+def test_the_capacity_bounds_also_while_the_planner_thinks_the_table_is_tiny(alice, known):
+    # With statistics of one row Postgres may run a subquery again for each row of an outer loop.
+    make_due(None, known, account=alice, dry_run=True)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+    make_due(None, 30, account=alice, dry_run=True)
+    assert len(claim(7)) == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [0, 1, 2, 30])
+def test_the_share_bounds_also_while_the_planner_thinks_the_table_is_tiny(number, known):
+    make_due(number, known, due_at=None)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message, accounts_connection")
+    make_due(number, 30)
+    assert len(claim(7)) == 7
+
+
 # --- cost
 
 

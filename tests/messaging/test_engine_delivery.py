@@ -165,7 +165,8 @@ def test_callbacks_in_reverse_order_end_as_read(meta, number):
     final = row(message)
     assert final.status == "read"
     assert final.sent_at <= final.delivered_at <= final.read_at
-    assert sorted(history(message)) == sorted(WHOLE_WAY)
+    # A delivery that is reported after the reading and dated later than it says nothing new (W22).
+    assert {"queued", "sent", "read"} <= set(history(message)) <= set(WHOLE_WAY)
 
 
 def test_callbacks_that_come_three_times_count_once(meta, number):

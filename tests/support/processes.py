@@ -216,6 +216,14 @@ class System:
         )
         return dict(rows)
 
+    def failures(self, ids: Iterable[str]) -> list[tuple[Any, ...]]:
+        """Return what is known of the messages that failed, for an assertion's message."""
+        return self.query(
+            "SELECT id::text, failure, attempts, crashes, lease_token, wamid, error_code "
+            "FROM messaging_message WHERE id = ANY(%s::uuid[]) AND status = 'failed'",
+            list(ids),
+        )
+
     def accepted(self) -> dict[str, int]:
         """Return how often the sandbox accepted each message, by our reference."""
         found: dict[str, int] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from messaging import housekeeping, receiving
@@ -83,6 +84,22 @@ def test_two_workers_apply_each_callback_once(number):
     assert sum(applied) == 60
     assert set(InboundEvent.objects.values_list("attempts", flat=True)) == {1}
     assert {tuple(history(one)) for one in messages} == {("queued", "sent")}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [0, 1, 2, 30])
+def test_a_worker_takes_a_batch_also_while_the_planner_thinks_the_table_is_tiny(known, monkeypatch):
+    def store(count: int, name: str) -> None:
+        for index in range(count):
+            inbox.receive(source=META, account_id=None, raw=f"{name} {index}".encode())
+
+    # With statistics of one row Postgres may run a subquery again for each row of an outer loop.
+    store(known, "known")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE webhooks_inboundevent")
+    store(30, "new")
+    monkeypatch.setattr(inbox, "BATCH", 7)
+    assert len(inbox._claim(META)) == 7
 
 
 # --- one bad among many

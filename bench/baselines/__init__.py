@@ -1,0 +1,1 @@
+"""What Hermod is compared with: the typical gateway and three ceilings."""

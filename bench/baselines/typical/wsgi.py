@@ -1,0 +1,8 @@
+"""The typical gateway under gunicorn."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "bench.baselines.typical.settings"
+application = get_wsgi_application()

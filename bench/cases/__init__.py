@@ -1,0 +1,1 @@
+"""The measurements of the P-table, one file for each subject."""
