@@ -288,9 +288,17 @@ class Pipeline:
             change = outcomes.change_of(item, answer)
         except Exception:
             # A bug while building or judging: the row stays marked and is settled as a lost answer.
-            log.exception("a send ended without an outcome", message=str(item.id))
+            log.exception(
+                "a send ended without an outcome",
+                message=str(item.id),
+                correlation_id=item.correlation_id,
+            )
             self._under_way -= 1
             return
+        # The id of the request that the message came by: one search finds both ends of its way.
+        log.info(
+            "called Meta", message=str(item.id), led_to=change.status, correlation_id=item.correlation_id
+        )
         try:
             await self._watch(item, answer)
             if isinstance(answer, Accepted):

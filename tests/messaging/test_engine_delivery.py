@@ -301,3 +301,13 @@ def test_a_scheduled_dry_run_waits_too(meta, number):
 def test_nothing_due_means_no_work(meta, number):
     run = drain()
     assert (run.sent, run.cut_short) == (0, False)
+
+
+def test_the_log_of_the_call_carries_the_correlation_id_of_the_request(meta, number, caplog):
+    message = queue(number.account)
+    Message.objects.filter(pk=message.pk).update(correlation_id="req_both-ends")
+    with caplog.at_level("INFO", logger="messaging.dispatch"):
+        drain()
+    lines = [str(record.msg) for record in caplog.records if "called Meta" in str(record.msg)]
+    assert len(lines) == 1
+    assert "req_both-ends" in lines[0] and str(message.pk) in lines[0]
