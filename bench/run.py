@@ -77,6 +77,7 @@ def measure(stack: Stack, options: argparse.Namespace) -> tuple[list[Figure], di
             name = ", ".join(sorted(keys & options.only))
             began = time.monotonic()
             try:
+                stack.revive_meta()
                 found = case(bench)
             except Exception as error:
                 sound = False

@@ -150,6 +150,12 @@ class Stack:
                 "a worker",
             )
 
+    def revive_meta(self) -> None:
+        """Start the stand-in again if somebody ended it, so that one case's trouble is not all others'."""
+        if self._running["meta"].poll() is not None:
+            print(f"the stand-in had ended: {self.log_tail('meta')}", flush=True)
+            self.start_meta("meta", self.meta_port)
+
     def meta(self, path: str) -> Any:
         """Ask the stand-in one of its own questions."""
         return get(self.meta_port, path)
