@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from . import inbound, magic, rendering, routes_templates
+from . import inbound, magic, rendering, routes_templates, seed
 from .callbacks import Item
 from .errors import GraphError
 from .graph import COURIER, WORLD
-from .models import Number, SentMessage, Token
+from .models import App, Number, SentMessage, Token
 from .world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -78,6 +78,11 @@ def _number(world: World, number_id: Any) -> Number:
     return number
 
 
+def _shown(app: App) -> str:
+    """Return the secret of an app made by hand; the seeded one signs for the demo's number too."""
+    return "(set as META_APP_SECRET)" if app.app_id == seed.APP_ID else app.secret
+
+
 def credentials(world: World, number: Number) -> dict[str, Any]:
     """A number with what is needed to connect it; the demo's own token is never shown."""
     app = world.apps[world.wabas[number.waba_id].app_id]
@@ -93,7 +98,7 @@ def credentials(world: World, number: Number) -> dict[str, Any]:
     }
     if number.seeded == 0:
         return shown | {"access_token": "EAA" + "•" * 12}
-    secrets = {"app_id": app.app_id, "app_secret": app.secret, "verify_token": app.verify_token}
+    secrets = {"app_id": app.app_id, "app_secret": _shown(app), "verify_token": app.verify_token}
     return shown | secrets | {"access_token": number.token}
 
 

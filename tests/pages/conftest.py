@@ -103,3 +103,11 @@ def visit(browser: Browser, live_server) -> Iterator[Callable[..., Visit]]:
     yield start
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> None:
+    """Give a loaded machine time to draw a page; a wait ends as soon as what it waits for is there."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=30_000)

@@ -20,7 +20,7 @@ QUICK = {"sent_delay": 0.01, "delivered_delay": 0.05, "read_delay": 0.09, "revie
          "redelivery_start": 0.05, "slow_seconds": 0.4, "hang_seconds": 3}  # fmt: skip
 
 
-def until(condition, seconds=8.0):
+def until(condition, seconds=30.0):
     """Wait until the condition holds something and return it."""
     end = time.monotonic() + seconds
     while True:
