@@ -49,6 +49,13 @@ def _plan(given: argparse.Namespace) -> Plan:
     )
 
 
+def _stop(*_: object) -> None:
+    """End with everything that was started; a second signal must not cut the cleaning up short."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main() -> int:
     """Read the arguments, run, print."""
     parser = argparse.ArgumentParser(prog="bench.chaos", description=sys.modules[__name__].__doc__)
@@ -64,8 +71,7 @@ def main() -> int:
     parser.add_argument("--points", default="", help="only these named places, separated by commas")
     parser.add_argument("--kills", type=int, default=5, help="kills at each place")
     given = parser.parse_args()
-    # A SIGTERM must take the servers and the folder with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _stop)
     plan = _plan(given)
     began = time.monotonic()
     if given.kill_points or given.points:
