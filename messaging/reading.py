@@ -81,16 +81,24 @@ def page(
 
     Raises ``Invalid`` for a page too deep to be reached by number.
     """
+    if cursor is not None:
+        return newest(account, wanted, limit=limit, cursor=cursor)
+    rows = matching(account, wanted)
+    first = (number - 1) * limit
+    if first + limit > DEEPEST:
+        raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
+    return _page(list(rows[first : first + limit + 1]), limit, rows.order_by()[:DEEPEST].count())
+
+
+def newest(account: Account, wanted: Wanted, *, limit: int, cursor: uuid.UUID | None = None) -> Page:
+    """Return the newest messages, or those after ``cursor``, without counting the others."""
     rows = matching(account, wanted)
     if cursor is not None:
-        found = list(rows.filter(pk__lt=cursor)[: limit + 1])
-        total = None
-    else:
-        first = (number - 1) * limit
-        if first + limit > DEEPEST:
-            raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
-        found = list(rows[first : first + limit + 1])
-        total = rows.order_by()[:DEEPEST].count()
+        rows = rows.filter(pk__lt=cursor)
+    return _page(list(rows[: limit + 1]), limit, None)
+
+
+def _page(found: list[Message], limit: int, total: int | None) -> Page:
     more = len(found) > limit
     found = found[:limit]
     return Page(found, total, str(found[-1].pk) if more and found else None)
