@@ -33,6 +33,8 @@ class Account(models.Model):
     onboarding = models.JSONField(default=dict, blank=True)
     #: since when somebody who proved the address owns it; registering by API proves nothing
     claimed_at = models.DateTimeField(null=True, blank=True)
+    #: when the guided set-up was finished or put aside; until then the dashboard offers it
+    set_up_at = models.DateTimeField(null=True, blank=True)
     #: messages that ended this many days ago are deleted; None: kept
     retention_days = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -25,6 +25,11 @@ class Migration(migrations.Migration):
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
         migrations.AddField(
+            model_name='account',
+            name='set_up_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
             model_name='user',
             name='language',
             field=models.CharField(blank=True, max_length=10),
