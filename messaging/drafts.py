@@ -27,7 +27,41 @@ class RawTemplate:
     components: list[Any] | None = None
 
 
-What = Text | RawTemplate | Native
+@dataclass(frozen=True, slots=True)
+class ButtonValue:
+    """What one button of a template is filled with, by its 0-based place in the approved template.
+
+    Callers fill the member that fits the button: ``url_suffix`` (or its alias ``otp_code``) for a link
+    with a variable end and for one-time passwords, ``quick_reply_payload``, ``coupon_code``, or
+    ``action``, which Meta gets as it is (FLOW, MPM, SPM, CATALOG, ORDER_DETAILS).
+    """
+
+    index: int
+    url_suffix: str | None = None
+    otp_code: str | None = None
+    quick_reply_payload: str | None = None
+    coupon_code: str | None = None
+    action: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilledTemplate:
+    """An approved template with friendly values; ``messaging.composing`` makes Meta's components of it.
+
+    ``parameters`` fill the body and ``header_parameters`` a text header: name or number of the
+    placeholder → its text. Without ``header_media_url`` a media header shows the sample that was given
+    for approval. ``buttons`` in the order of the request, which a refusal's ``param`` counts in.
+    """
+
+    name: str
+    language: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    header_parameters: dict[str, str] = field(default_factory=dict)
+    header_media_url: str | None = None
+    buttons: tuple[ButtonValue, ...] = ()
+
+
+What = Text | RawTemplate | FilledTemplate | Native
 
 
 class Priority(StrEnum):
