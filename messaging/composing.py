@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from messaging.drafts import Draft, FilledTemplate, Text, What
+from messaging.drafts import Draft, FilledTemplate, RawTemplate, Text, What
 from messaging.kinds import Native
 
 
@@ -26,6 +26,8 @@ def compose(draft: Draft) -> dict[str, Any]:
 
 def body_of(what: What) -> str | None:
     """Return the text that people read in a message, as far as it is known before sending."""
+    if isinstance(what, RawTemplate):
+        return what.text
     return what.body if isinstance(what, Text | Native) else None
 
 

@@ -20,11 +20,15 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class RawTemplate:
-    """An approved template with its values already in Meta's ``components``."""
+    """An approved template with its values already in Meta's ``components``.
+
+    ``text`` is its body with the values in it, where that is known; people read it, Meta does not get it.
+    """
 
     name: str
     language: str
     components: list[Any] | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class FilledTemplate:
     ``parameters`` fill the body and ``header_parameters`` a text header: name or number of the
     placeholder → its text. Without ``header_media_url`` a media header shows the sample that was given
     for approval. ``buttons`` in the order of the request, which a refusal's ``param`` counts in.
+
+    A LOCATION header takes ``latitude``, ``longitude``, ``name`` and ``address`` as header parameters, a
+    PRODUCT header ``product_retailer_id`` and ``catalog_id``. ``limited_time_offer`` and ``carousel`` are
+    Meta's own objects (``{"expiration_time_ms": …}``, ``{"cards": […]}``), passed on as they are.
     """
 
     name: str
@@ -59,6 +67,8 @@ class FilledTemplate:
     header_parameters: dict[str, str] = field(default_factory=dict)
     header_media_url: str | None = None
     buttons: tuple[ButtonValue, ...] = ()
+    limited_time_offer: dict[str, Any] | None = None
+    carousel: dict[str, Any] | None = None
 
 
 What = Text | RawTemplate | FilledTemplate | Native
