@@ -75,6 +75,9 @@ DATABASES["default"]["OPTIONS"] = {
     "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
     "application_name": "hermod",
 }
+# The statements of the accepting path are prepared once per connection; 0 behind a pooler that cannot
+# carry prepared statements (PgBouncer before 1.21 in transaction mode).
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 # Only for tests on a throwaway server with fsync off; /readyz refuses such a server otherwise.
 DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 #: slots closer than this are marked together
 MARK_TOGETHER_SECONDS = 0.01
+#: the shortest time between a look that found nothing and the next one
+LOOK_AT_MOST_EVERY_SECONDS = 0.01
 #: outcomes recorded in one transaction at most
 RECORD_AT_MOST = 500
 #: pause after the database went away, before asking again
@@ -175,6 +177,8 @@ class Pipeline:
             else:
                 if self._under_way:
                     self._lifetime.worked()
+                # A thousand knocks a second need not be a thousand looks.
+                await asyncio.sleep(LOOK_AT_MOST_EVERY_SECONDS)
                 await bell.wait(0.02 if self._under_way else POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
 
