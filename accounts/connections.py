@@ -8,14 +8,23 @@ from django.utils import timezone
 from accounts.models import Account, Agent, Connection
 from config.errors import Refusal
 from config.secret import Secret
+from config.sql import Columns, rows
 
 #: what a number that was held resumes with, as a part of its full rate
 RESUME_WITH = 0.1
 
 
+_NUMBER = Columns(Connection, "c")
+_DEFAULT = " ".join([
+    "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
+    "WHERE c.account_id = %s AND c.is_default AND c.removed_at IS NULL",
+])  # fmt: skip
+
+
 def default_connection(account: Account) -> Connection | None:
     """Return the number that an account sends from unless it names another."""
-    return account.connections.filter(is_default=True, removed_at=None).first()
+    found = rows(_DEFAULT, [account.pk])
+    return _NUMBER.make(found[0]) if found else None
 
 
 def save_credentials(

@@ -75,6 +75,9 @@ DATABASES["default"]["OPTIONS"] = {
     "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
     "application_name": "hermod",
 }
+# The statements of the accepting path are prepared once per connection; 0 behind a pooler that cannot
+# carry prepared statements (PgBouncer before 1.21 in transaction mode).
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 # Only for tests on a throwaway server with fsync off; /readyz refuses such a server otherwise.
 DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -92,6 +95,10 @@ SEND_LEASE_SECONDS = env.float("SEND_LEASE_SECONDS", default=30.0)
 SEND_TIMEOUT_SECONDS = env.float("SEND_TIMEOUT_SECONDS", default=20.0)
 SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=256)
 UNKNOWN_WAIT_SECONDS = env.float("UNKNOWN_WAIT_SECONDS", default=600.0)
+# Longer than a batch of callbacks ever takes; a killed worker's callbacks wait this long.
+INBOX_LEASE_SECONDS = env.float("INBOX_LEASE_SECONDS", default=15.0)
+# Our own receiver counts as away when it was not seen well for this long (it is asked every 15 s).
+HEARTBEAT_GAP_SECONDS = env.float("HEARTBEAT_GAP_SECONDS", default=60.0)
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits
