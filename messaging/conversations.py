@@ -187,7 +187,9 @@ def reply(account: Account, contact: Contact, body: str, *, at: datetime) -> que
     if not to:
         raise Refusal("conflict", "WhatsApp hides this person's number, so Hermod cannot write to them yet.")
     if contact.connection.removed_at is not None:
-        raise Refusal("conflict", "The number of this conversation was removed, so nothing can be sent from it.")
+        raise Refusal(
+            "conflict", "The number of this conversation was removed, so nothing can be sent from it."
+        )
     if not window_of(contact, at).is_open:
         raise invalid("body", "The 24-hour window is closed. Send an approved template instead.")
     draft = Draft(to=to, what=Text(body))

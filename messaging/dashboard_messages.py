@@ -170,7 +170,7 @@ class BatchPage(DashboardView):
         by_word: dict[str, int] = {}
         for status, count in counts.items():
             by_word[shown(status)] = by_word.get(shown(status), 0) + count
-        context = {
+        context: dict[str, Any] = {
             "batch": batch,
             "counts": by_word,
             "handled": batch.total - waiting,
@@ -179,4 +179,3 @@ class BatchPage(DashboardView):
         }
         partial = request.headers.get("HX-Target") == "batch-now"
         return self.page("app/messages/batch_now.html" if partial else "app/messages/batch.html", **context)
-

@@ -35,6 +35,12 @@ def clean(text: str | None, longest: int = 255) -> str:
     return "" if len(text) > longest or character_problem(text) else text
 
 
+def digits(text: str) -> str:
+    """Return the digits of a number as people write it; anything but a number stays as it is."""
+    bare = "".join(char for char in text if char not in " +-().\u00a0/")
+    return bare.removeprefix("00") if bare.isdigit() and bare.isascii() else text
+
+
 def ident(text: str | None) -> uuid.UUID | None:
     """Read an id from the query string; None when it is none."""
     try:
