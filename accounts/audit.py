@@ -19,7 +19,7 @@ def record(
     address: str | None = None,
     **details: Any,
 ) -> None:
-    """Note that ``actor`` did ``action`` (``key.created``) to ``target``; never put a secret in ``details``."""
+    """Note that ``actor`` did ``action`` (``key.created``) to ``target``; ``details`` hold no secret."""
     AuditEvent.objects.create(
         account=account,
         action=action,

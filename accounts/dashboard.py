@@ -112,7 +112,7 @@ class NotFound(DashboardView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer every verb alike."""
-        self.get = self.post = self.nothing  # type: ignore[attr-defined]
+        self.get = self.post = self.nothing
         return super().dispatch(request, *args, **kwargs)
 
     def nothing(self, request: HttpRequest) -> HttpResponse:

@@ -35,6 +35,8 @@ class Account(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True)
     #: when the guided set-up was finished or put aside; until then the dashboard offers it
     set_up_at = models.DateTimeField(null=True, blank=True)
+    #: when its owner closed it; its rows are deleted a week later
+    closed_at = models.DateTimeField(null=True, blank=True)
     #: messages that ended this many days ago are deleted; None: kept
     retention_days = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -118,9 +120,7 @@ class Invitation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField(max_length=254)
-    role = models.CharField(
-        max_length=10, choices=Membership.Role.choices, default=Membership.Role.MEMBER
-    )
+    role = models.CharField(max_length=10, choices=Membership.Role.choices, default=Membership.Role.MEMBER)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     expires_at = models.DateTimeField()

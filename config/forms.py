@@ -24,7 +24,7 @@ def take(form: forms.BaseForm, refusal: Refusal) -> None:
     shown = False
     for fault in refusal.fields:
         name = fault.field if fault.field in form.fields else None
-        form.add_error(name, fault.message)  # type: ignore[attr-defined]
+        form.add_error(name, fault.message)
         shown = True
     if not shown:
-        form.add_error(None, refusal.message)  # type: ignore[attr-defined]
+        form.add_error(None, refusal.message)

@@ -59,5 +59,6 @@ def ui(request: HttpRequest) -> dict[str, Any]:
     return {
         "ui_theme": theme if theme in THEMES else "",
         "ui_language": translation.get_language() or settings.LANGUAGE_CODE,
+        "ui_development": settings.DEVELOPMENT,
         "ui_direction": "rtl" if translation.get_language_bidi() else "ltr",
     }
