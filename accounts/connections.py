@@ -27,6 +27,22 @@ def default_connection(account: Account) -> Connection | None:
     return _NUMBER.make(found[0]) if found else None
 
 
+_WITH_SECRETS = " ".join([
+    "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
+    "WHERE c.app_secret_sealed <> '' AND c.removed_at IS NULL",
+    "AND (c.callback_key = %s OR c.phone_number_id = ANY(%s) OR c.waba_id = ANY(%s)) LIMIT 50",
+])  # fmt: skip
+
+
+def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> list[Connection]:
+    """Return at most 50 numbers with an app secret of their own that one of the three names.
+
+    Asked for every callback: whose secret may have signed it.
+    """
+    found = rows(_WITH_SECRETS, [callback_key, phones, wabas])
+    return [_NUMBER.make(values) for values in found]
+
+
 def save_credentials(
     account: Account,
     *,
