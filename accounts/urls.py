@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import whatsapi, whatsapi_keys
+from accounts import mojeeb, whatsapi, whatsapi_keys
 
 urlpatterns = [
     path("auth/register", whatsapi.Register.as_view()),
@@ -13,4 +13,6 @@ urlpatterns = [
     path("auth/me/keys/<str:key_id>", whatsapi_keys.KeyDetail.as_view()),
     path("auth/me/onboarding", whatsapi.Onboarding.as_view()),
     path("auth/me/rotate-key", whatsapi.RotateKey.as_view()),
+    path("v1/agents", mojeeb.Agents.as_view()),
+    path("v1/agents/<str:agent_id>", mojeeb.AgentDetail.as_view()),
 ]
