@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -202,6 +203,8 @@ class Connection(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="connections")
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="connections")
     is_default = models.BooleanField(default=True)
+    #: the owner's switch: an inactive number takes no new messages under /v1
+    is_active = models.BooleanField(default=True, db_default=True)
     #: digits of the number, as customers see it; empty until Meta has told it
     display_phone = models.CharField(max_length=15, blank=True)
     verified_name = models.CharField(max_length=200, blank=True)
@@ -287,6 +290,7 @@ class ApiKey(models.Model):
         SK = "sk_live"
         MK = "mk_live"
         SK_TEST = "sk_test"  # behaves like dry_run
+        MK_TEST = "mk_test"  # likewise
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_keys")
@@ -311,3 +315,17 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…{self.last_four}"
+
+    @property
+    def is_test(self) -> bool:
+        """Tell whether nothing sent with this key reaches Meta."""
+        return self.kind in (self.Kind.SK_TEST, self.Kind.MK_TEST)
+
+    @property
+    def is_scoped(self) -> bool:
+        """Tell whether this is one of the ``mk_`` keys, which belong to the larger plans."""
+        return self.kind in (self.Kind.MK, self.Kind.MK_TEST)
+
+    def may_use(self, agent_id: uuid.UUID | None) -> bool:
+        """Tell whether the key's list of agents, if it has one, holds this agent."""
+        return self.agent_ids is None or str(agent_id) in self.agent_ids

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import dashboard, dashboard_settings, dashboard_team, whatsapi, whatsapi_keys
+from accounts import dashboard, dashboard_settings, dashboard_team, mojeeb, whatsapi, whatsapi_keys
 
 urlpatterns = [
     path("auth/register", whatsapi.Register.as_view()),
@@ -23,4 +23,6 @@ urlpatterns = [
     path("app/settings/export", dashboard_settings.TakeOut.as_view()),
     path("app/settings/close", dashboard_settings.Close.as_view()),
     path("app/profile", dashboard_settings.Profile.as_view()),
+    path("v1/agents", mojeeb.Agents.as_view()),
+    path("v1/agents/<str:agent_id>", mojeeb.AgentDetail.as_view()),
 ]

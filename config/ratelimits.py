@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from config import redis as our_redis
+from config.errors import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -66,3 +67,13 @@ def hit(name: str, *, limit: int, window: int = WINDOW_SECONDS) -> Verdict:
         return Verdict(True, limit, limit, reset, reset - now)
     admitted, used, reset, now = (int(part) for part in answer)
     return Verdict(bool(admitted), limit, max(0, limit - used), reset, max(1, reset - now))
+
+
+def exceeded(verdict: Verdict) -> Refusal:
+    """Return the refusal of a request that was not admitted."""
+    return Refusal(
+        "rate_limit_exceeded",
+        f"Rate limit of {verdict.limit} requests a minute reached. "
+        f"Try again in {verdict.retry_after} seconds.",
+        retry_after=verdict.retry_after,
+    )

@@ -33,7 +33,8 @@ def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         raw = _Prepared(connection.connection)
     with connection._prepare_cursor(raw) as cursor:  # type: ignore[attr-defined]
         cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+        # Not ``cursor.description``: that makes an object of every column.
+        return cursor.fetchall() if raw.pgresult is not None and raw.pgresult.nfields else []
 
 
 class Columns:

@@ -5,13 +5,14 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from accounts import dashboard
-from config import developers, pages
+from config import developers, openapi_v1, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home),
     path("healthz", pages.healthz),
     path("readyz", pages.readyz),
     path("openapi.json", pages.only_read(SpectacularJSONAPIView.as_view()), name="openapi"),
+    path("v1/openapi.json", pages.only_read(openapi_v1.V1Document.as_view())),
     path("docs", pages.only_read(SpectacularSwaggerSplitView.as_view(url_name="openapi")), name="docs"),
     path("developers", developers.developers),
     path("developers.md", developers.developers_markdown),

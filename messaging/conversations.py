@@ -52,6 +52,10 @@ class Window:
     closes_at: datetime | None
     is_open: bool
 
+    def left(self, at: datetime) -> float:
+        """Return for how many seconds after ``at`` it stays open."""
+        return max(0.0, (self.closes_at - at).total_seconds()) if self.closes_at else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -60,6 +64,8 @@ class Conversation:
     contact: Contact
     last: Message | None
     window: Window
+    #: seconds for which free text still gets through
+    left: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,11 @@ def window_of(contact: Contact, at: datetime) -> Window:
     return Window(closes_at, is_open=at < closes_at)
 
 
+def _line(contact: Contact, last: Message | None, at: datetime) -> Conversation:
+    window = window_of(contact, at)
+    return Conversation(contact, last, window, window.left(at))
+
+
 def latest(account: Account, *, at: datetime, limit: int, cursor: uuid.UUID | None = None) -> Threads:
     """Return conversations by their last message, newest first; ``cursor`` is a message's id.
 
@@ -94,7 +105,7 @@ def latest(account: Account, *, at: datetime, limit: int, cursor: uuid.UUID | No
         if ids
         else []
     )
-    found = [Conversation(row.contact, row, window_of(row.contact, at)) for row in rows if row.contact]
+    found = [_line(row.contact, row, at) for row in rows if row.contact]
     return Threads(found, following)
 
 
@@ -148,10 +159,7 @@ def _with_last(contacts: Sequence[Contact], *, at: datetime) -> list[Conversatio
         )
         last_of = dict(sql.fetchall())
     last = Message.objects.in_bulk([ident for ident in last_of.values() if ident])
-    return [
-        Conversation(contact, last.get(last_of.get(contact.pk)), window_of(contact, at))
-        for contact in contacts
-    ]
+    return [_line(contact, last.get(last_of.get(contact.pk)), at) for contact in contacts]
 
 
 def find(account: Account, contact_id: uuid.UUID) -> Contact:

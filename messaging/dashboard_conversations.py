@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -118,12 +117,8 @@ class Conversation(DashboardView):
             "older": rows[0].pk if more else "",
             "is_later": before is not None,
             "window": window,
-            "left": _left(window.closes_at, now),
+            "left": window.left(now),
             "now": now,
             "mark": f"{rows[-1].pk if rows else ''}.{mark}.{window.is_open}",
             "seconds": SECONDS,
         }
-
-
-def _left(closes_at: datetime | None, now: datetime) -> float:
-    return max(0.0, (closes_at - now).total_seconds()) if closes_at else 0.0

@@ -129,6 +129,8 @@ class Message(models.Model):
     batch = models.ForeignKey(
         Batch, on_delete=models.SET_NULL, null=True, blank=True, related_name="messages", db_index=False
     )
+    #: whose number it went out from; the number may be given to another agent later
+    agent_id = models.UUIDField(null=True, blank=True, editable=False)
     direction = models.CharField(max_length=3, choices=Direction.choices, default=Direction.OUT)
     source = models.CharField(max_length=10, choices=Source.choices)
     #: the other side's number, digits only; empty when WhatsApp hides it

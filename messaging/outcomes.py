@@ -39,6 +39,9 @@ NO_CREDENTIALS = Failure(
     "The WhatsApp credentials were removed before this message was sent. "
     "Save them with PUT /auth/me/credentials and send it again.",
 )
+META_UNREACHABLE = Failure(
+    "meta_unreachable", "WhatsApp could not be reached for a while. Send the message again."
+)
 
 
 def backoff(attempts: int) -> timedelta:
@@ -62,7 +65,7 @@ def change_of(claim: Claim, answer: Answer) -> Change:
         return _again(
             claim,
             backoff(claim.attempts + 1),
-            Failure("meta_unreachable", "WhatsApp could not be reached for a while. Send the message again."),
+            META_UNREACHABLE,
         )
     return _refused(claim, answer)
 

@@ -63,11 +63,11 @@ _CATEGORIES = (
 _INSERT = """
 WITH fresh AS (
     INSERT INTO messaging_message (
-        id, account_id, connection_id, api_key_id, batch_id, contact_id, direction, source, recipient,
-        type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
+        id, account_id, connection_id, agent_id, api_key_id, batch_id, contact_id, direction, source,
+        recipient, type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
         lease_token, attempts, crashes, expires_at, scheduled_for, failed_at, failure, error_message,
         created_at)
-    SELECT u.id, %s::uuid, %s::uuid, %s::uuid, %s::uuid, u.contact_id, 'out', %s, u.recipient,
+    SELECT u.id, %s::uuid, %s::uuid, %s::uuid, %s::uuid, %s::uuid, u.contact_id, 'out', %s, u.recipient,
            u.type, u.body, u.content, u.metadata, u.dry_run, %s, u.status, 1, u.lane,
            CASE WHEN u.failure = '' THEN coalesce(u.send_at, now()) END,
            0, 0, 0, coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at,
@@ -131,7 +131,7 @@ def queue_many(
     categories = _categories(account, number, drafts)
     refused = _suppressed(account, drafts, categories)
     if refused and not bulk:
-        raise invalid("to", OPTED_OUT.message)
+        raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
     failures = [refused.get(index) for index in range(len(drafts))]
     statuses = [
         Status.FAILED if failure else Status.SCHEDULED if draft.send_at else Status.QUEUED
@@ -144,6 +144,7 @@ def queue_many(
         [
             account.pk,
             number.pk if number else None,
+            number.agent_id if number else None,
             api_key.pk if api_key else None,
             batch.pk if batch else None,
             source,
@@ -310,7 +311,7 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
         _refuse_while_paused(number)
         listed = suppressions.among(account, [message.recipient])
         if message.recipient in listed and (not listed[message.recipient] or _is_marketing(message)):
-            raise invalid("to", OPTED_OUT.message)
+            raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
     requeue(message.pk, lifetime=_lifetime_of(message))
 
 

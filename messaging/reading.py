@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from django.db.models import Count, Q, QuerySet
 
 from accounts.models import Account
 from config.errors import Refusal, invalid
+from messaging import outcomes
 from messaging.models import Batch, Contact, Message, MessageEvent, Status
 
 #: pages by number read and skip what stands before them; beyond this only the cursor is quick
@@ -102,6 +103,31 @@ def _page(found: list[Message], limit: int, total: int | None) -> Page:
     more = len(found) > limit
     found = found[:limit]
     return Page(found, total, str(found[-1].pk) if more and found else None)
+
+
+def sent_with_v1(account: Account, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Message]:
+    """Return those of these messages that were sent through the ``/v1`` API; it shows no others (S4)."""
+    rows = Message.objects.filter(account=account, pk__in=ids, source=Message.Source.MOJEEB)
+    return {message.pk: message for message in rows}
+
+
+#: failures of messages that never left: nothing was handed over
+_NEVER_LEFT = frozenset({outcomes.META_UNREACHABLE.slug})
+
+
+def handed_over_at(message: Message) -> datetime | None:
+    """Return when Meta was given the message, also if it refused it at once; None until it answered (J2)."""
+    if message.sent_at is not None or message.status != Status.FAILED:
+        return message.sent_at
+    return None if message.failure in _NEVER_LEFT else message.submitted_at
+
+
+def ended_at(message: Message) -> datetime | None:
+    """Return when a message failed, or was cancelled, which keeps no column of its own."""
+    if message.status != Status.CANCELED:
+        return message.failed_at
+    entry = message.events.filter(status=Status.CANCELED).order_by("-sequence").first()
+    return entry.at if entry else None
 
 
 #: the order in which a round's statuses belong, whenever they were learnt

@@ -132,7 +132,7 @@ def _forbidden(name: str, other: str) -> Iterator[str]:
         return
     if is_face(other) and not (name.endswith(".urls") or name == "config.urls"):
         yield f"{name} imports the face {other}: nobody does, except urls."
-    if is_shared_by_faces(other) and not is_face(name):
+    if is_shared_by_faces(other) and not (is_face(name) or is_shared_by_faces(name)):
         yield f"{name} imports {other}: only faces do."
     if room == "config" and other_room in ROOMS and not within(name, "config.management"):
         known = FOUNDATION_KNOWS.get(name, set())
@@ -300,6 +300,7 @@ def test_it_catches_a_bad_import(name, source, complaint):
         ("accounts.urls", "from accounts import whatsapi"),
         ("accounts.admin", "from messaging import numbers"),
         ("messaging.whatsapi_bulk", "from messaging.shared_whatsapi import find"),
+        ("messaging.shared_mojeeb", "from messaging.shared_whatsapi import find"),
         ("messaging.queueing", "from accounts.models import Account\nfrom billing.plans import PLANS"),
         ("messaging.meta.client", "import aiohttp\nfrom config.secret import Secret\nfrom . import codes"),
         ("messaging.sandbox.world", "import aiohttp\nfrom . import seed"),

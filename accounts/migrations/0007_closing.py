@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_people_and_teams'),
+        ('accounts', '0006_people_and_teams'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_names'),
+        ('accounts', '0005_scoped_keys_and_active_numbers'),
     ]
 
     operations = [
