@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("developers/errors/<str:code>", developers.error),
     path("llms.txt", developers.llms),
     path("", include("accounts.urls")),
+    path("", include("billing.urls")),
     path("", include("messaging.urls")),
     path("", include("webhooks.urls")),
     path("admin/", admin.site.urls),

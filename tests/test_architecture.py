@@ -31,13 +31,16 @@ FOUNDATION_KNOWS: dict[str, set[str] | None] = {
     "config.admin": None,
     "config.checks": {"accounts.vault"},
     # processes of their own
-    "config.supervisor": {"messaging.sandbox.seed"},
+    "config.supervisor": {"messaging.sandbox.seed", "billing.sandbox.seed"},
     "config.demo": {"messaging.sandbox.seed"},
     "config.embedded": {"messaging.sandbox.seed"},
 }
 #: who may import what from outside; a name covers its submodules
 RESERVED = {
-    "aiohttp": {"messaging.meta", "messaging.sandbox", "messaging.dispatch", "webhooks.egress"},
+    "aiohttp": {
+        *("messaging.meta", "messaging.sandbox", "messaging.dispatch", "webhooks.egress"),
+        "billing.sandbox",
+    },
     "stripe": {"billing.stripe_api"},
     **dict.fromkeys(
         ("requests", "httpx", "urllib3", "http.client", "urllib.request"),
@@ -121,6 +124,7 @@ def _forbidden(name: str, other: str) -> Iterator[str]:
     for package, friends in (
         ("messaging.meta", ("messaging.meta", "config.secret")),
         ("messaging.sandbox", ("messaging.sandbox",)),
+        ("billing.sandbox", ("billing.sandbox",)),
     ):
         if not within(name, package):
             continue
@@ -253,6 +257,7 @@ BAD_IMPORTS = [
     ("messaging.meta.client", "from ..models import Message", "nothing of ours but"),
     ("messaging.sandbox.world", "from config.secret import Secret", "nothing of ours but"),
     ("messaging.sandbox.world", "import django", "knows no Django"),
+    ("billing.sandbox.world", "from billing.plans import Plan", "nothing of ours but"),
     ("messaging.queueing", "import aiohttp.web", "imports aiohttp.web; only"),
     ("messaging.numbers", "import requests", "imports requests; only"),
     ("messaging.numbers", "from urllib import request", "imports urllib.request; only"),
