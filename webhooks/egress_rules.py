@@ -19,7 +19,7 @@ from django.http.request import validate_host
 
 from config.errors import invalid
 
-LONGEST_URL = 2048
+LONGEST_URL = 2_000
 PORTS = ("443", "8443")
 #: last labels that are never a public name: reserved by RFC 2606, 6761, 7686, 8375, or in use inside networks
 SPECIAL = frozenset(
