@@ -92,6 +92,10 @@ SEND_LEASE_SECONDS = env.float("SEND_LEASE_SECONDS", default=30.0)
 SEND_TIMEOUT_SECONDS = env.float("SEND_TIMEOUT_SECONDS", default=20.0)
 SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=256)
 UNKNOWN_WAIT_SECONDS = env.float("UNKNOWN_WAIT_SECONDS", default=600.0)
+# Longer than a batch of callbacks ever takes; a killed worker's callbacks wait this long.
+INBOX_LEASE_SECONDS = env.float("INBOX_LEASE_SECONDS", default=15.0)
+# Our own receiver counts as away when it was not seen well for this long (it is asked every 15 s).
+HEARTBEAT_GAP_SECONDS = env.float("HEARTBEAT_GAP_SECONDS", default=60.0)
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits

@@ -50,6 +50,7 @@ class Queued:
     status: Status
     scheduled_for: datetime | None
     to: str
+    created_at: datetime
     failure: Failure | None = None  # refused by policy, stored as failed (bulk only)
 
 
@@ -79,12 +80,23 @@ WITH fresh AS (
 )
 INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at)
 SELECT id, 1, status, now(), now() FROM fresh
+RETURNING recorded_at
 """
 
 
-def queue(account: Account, draft: Draft, *, source: Message.Source, api_key: ApiKey | None = None) -> Queued:
-    """Store one message. Raises ``Invalid`` when the account has no credentials (W11)."""
-    return queue_many(account, [draft], source=source, api_key=api_key)[0]
+def queue(
+    account: Account,
+    draft: Draft,
+    *,
+    source: Message.Source,
+    api_key: ApiKey | None = None,
+    sender: Connection | None = None,
+) -> Queued:
+    """Store one message; ``sender`` None: from the account's default number.
+
+    Raises ``Invalid`` when the account has no credentials (W11).
+    """
+    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender)[0]
 
 
 @transaction.atomic
@@ -94,14 +106,17 @@ def queue_many(
     *,
     source: Message.Source,
     api_key: ApiKey | None = None,
+    sender: Connection | None = None,
     bulk: bool = False,
     batch: Batch | None = None,
 ) -> list[Queued]:
     """Store several messages in one transaction and one insert; all or none.
 
+    ``sender`` is the account's number that they go out from; None: its default one.
+
     Raises ``Invalid`` when a real send is asked for and the account has no credentials.
     """
-    number = default_connection(account)
+    number = sender or default_connection(account)
     if number is None and not all(draft.dry_run for draft in drafts):
         raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
     if number is not None and not all(draft.dry_run for draft in drafts):
@@ -148,11 +163,12 @@ def queue_many(
                 [failure.message if failure else None for failure in failures],
             ],
         )
+        (created_at,) = cursor.fetchone()
         if refused:
             counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
             tally.count_refused(cursor, account.pk, counted)
     return [
-        Queued(ident, status, draft.send_at, draft.to, failure)
+        Queued(ident, status, draft.send_at, draft.to, created_at, failure)
         for ident, status, draft, failure in zip(ids, statuses, drafts, failures, strict=True)
     ]
 
