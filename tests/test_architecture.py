@@ -28,6 +28,7 @@ FOUNDATION_KNOWS: dict[str, set[str] | None] = {
     "config.urls": None,
     "config.pages": None,
     "config.developers": None,
+    "config.events": {"webhooks.catalogue"},
     "config.admin": None,
     "config.checks": {"accounts.vault"},
     # processes of their own
@@ -44,9 +45,9 @@ RESERVED = {
     "stripe": {"billing.stripe_api"},
     **dict.fromkeys(
         ("requests", "httpx", "urllib3", "http.client", "urllib.request"),
-        # Those of the second line only ask our own server whether it is up.
+        # Those of the second line only ask our own server; the listener runs on a developer's machine.
         {"messaging.meta", "webhooks.egress", "billing.stripe_api"}
-        | {"messaging.heartbeat", "config.supervisor", "config.demo"},
+        | {"messaging.heartbeat", "config.supervisor", "config.demo", "webhooks.listening"},
     ),
 }
 
