@@ -104,13 +104,29 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 # --- webhooks and limits
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 MAX_BULK_MESSAGES = env.int("MAX_BULK_MESSAGES", default=1000)
+# Messages in a billing period, by plan; 0: as many as wanted.
+MONTHLY_MESSAGES = {
+    "free": env.int("MONTHLY_MESSAGES_FREE", default=1_000),
+    "basic": env.int("MONTHLY_MESSAGES_BASIC", default=10_000),
+    "pro": env.int("MONTHLY_MESSAGES_PRO", default=100_000),
+    "enterprise": env.int("MONTHLY_MESSAGES_ENTERPRISE", default=0),
+}
 
 # --- Stripe: empty means that billing answers 503
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_PRICE_BASIC = env.str("STRIPE_PRICE_BASIC", default="")
 STRIPE_PRICE_PRO = env.str("STRIPE_PRICE_PRO", default="")
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="").rstrip("/")
+# What can be bought besides a plan: code -> price; without a price it is not on offer.
+STRIPE_ADD_ON_PRICES = {
+    "messages_1000": env.str("STRIPE_PRICE_MESSAGES_1000", default=""),
+    "messages_5000": env.str("STRIPE_PRICE_MESSAGES_5000", default=""),
+    "messages_10000": env.str("STRIPE_PRICE_MESSAGES_10000", default=""),
+    "agent": env.str("STRIPE_PRICE_AGENT", default=""),
+}
+# Where Enterprise customers are sent: an address for mail, or a page.
+SALES_CONTACT = env.str("SALES_CONTACT", default="")
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts.connections import default_connection
 from accounts.models import Account, ApiKey, Connection
+from billing import quota
 from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
@@ -116,7 +117,8 @@ def queue_many(
 
     ``sender`` is the account's number that they go out from; None: its default one.
 
-    Raises ``Invalid`` when a real send is asked for and the account has no credentials.
+    Raises ``Invalid`` when a real send is asked for and the account has no credentials, ``Refusal``
+    (``quota_exceeded``) when the plan has fewer messages left.
     """
     number = sender or default_connection(account)
     if number is None and not all(draft.dry_run for draft in drafts):
@@ -139,6 +141,11 @@ def queue_many(
     ]
     ids = [uuid7() for _ in drafts]
     contents = [compose(draft) for draft in drafts]
+    # Simulations and what is refused at once cost nothing; a retry was paid for when it was first accepted.
+    quota.charge(
+        account.pk,
+        sum(1 for draft, no in zip(drafts, failures, strict=True) if not draft.dry_run and no is None),
+    )
     ((created_at,), *_) = rows(
         _INSERT,
         [
