@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from accounts import dashboard
 from config import developers, events, openapi_v1, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,7 +28,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.urls")),
     path("", include("messaging.urls")),
     path("", include("webhooks.urls")),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    re_path(r"^app(?:/.*)?$", dashboard.NotFound.as_view()),
     # Last: the API's own envelope for every other address.
     re_path(r"", pages.not_found),
 ]

@@ -59,6 +59,14 @@ class Contact(models.Model):
             models.UniqueConstraint(fields=["connection", "wa_id"], name="contact_wa_id_once"),
             models.UniqueConstraint(fields=["connection", "bsuid"], name="contact_bsuid_once"),
         ]
+        indexes = [
+            # The dashboard's list of who wrote last; people who never wrote are not in it.
+            models.Index(
+                fields=["account", "-last_inbound_at", "-id"],
+                condition=Q(last_inbound_at__isnull=False),
+                name="contact_by_inbound",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.profile_name or self.phone or self.wa_id or self.bsuid or str(self.id)

@@ -103,6 +103,16 @@ def lift(account_id: uuid.UUID, phone: str, *, marketing_only: bool = False) -> 
 _AMONG = "SELECT phone, marketing_only FROM messaging_suppression WHERE account_id = %s AND phone = ANY(%s)"
 
 
+def page(account: Account, *, limit: int, phone: str = "", before: int | None = None) -> list[Suppression]:
+    """Return the newest entries of the list, one more than ``limit`` when there are older ones."""
+    rows = Suppression.objects.filter(account=account).order_by("-id")
+    if phone:
+        rows = rows.filter(phone=phone)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return list(rows[: limit + 1])
+
+
 def among(account: Account, phones: Iterable[str]) -> dict[str, bool]:
     """Return those of ``phones`` that are on the list, and whether only marketing is refused."""
     return dict(rows(_AMONG, [account.pk, list(set(phones))]))

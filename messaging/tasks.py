@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices, tally
+from messaging import dispatch, heartbeat, housekeeping, notices, retention, tally
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
@@ -38,3 +38,4 @@ def tell_owners() -> None:
 def sweep() -> None:
     """Delete what has been kept long enough."""
     housekeeping.sweep()
+    retention.sweep()
