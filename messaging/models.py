@@ -191,7 +191,8 @@ class Message(models.Model):
                 name="message_due",
             ),
             models.Index(fields=["wamid"], condition=Q(wamid__isnull=False), name="message_by_wamid"),
-            models.Index(fields=["account", "-id"], name="message_by_account"),
+            # With the direction, so that a page's total is counted without reading the rows.
+            models.Index(fields=["account", "-id"], include=["direction"], name="message_of_account"),
             models.Index(fields=["account", "status", "-id"], name="message_by_status"),
             models.Index(fields=["contact", "-id"], name="message_by_contact"),
             models.Index(fields=["batch", "-id"], condition=Q(batch__isnull=False), name="message_by_batch"),
