@@ -62,6 +62,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"queue": "maintenance", "expires": 60},
     },
+    "read templates": {
+        "task": "messaging.tasks.sync_templates",
+        "schedule": 10.0,
+        "options": {"queue": "maintenance", "expires": 10},
+    },
     "sweep": {
         "task": "messaging.tasks.sweep",
         "schedule": 3600.0,

@@ -25,6 +25,7 @@ from messaging import contacts, suppressions, tally
 from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
 from messaging.drafts import Draft, Priority, RawTemplate
+from messaging.filling import fill_all
 from messaging.models import Batch, Message, Status, Template
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure, record, requeue
@@ -91,12 +92,13 @@ def queue(
     source: Message.Source,
     api_key: ApiKey | None = None,
     sender: Connection | None = None,
+    final: bool = True,
 ) -> Queued:
     """Store one message; ``sender`` None: from the account's default number.
 
-    Raises ``Invalid`` when the account has no credentials (W11).
+    Raises ``Invalid`` when the account has no credentials (W11), and what ``filling.fill_all`` raises.
     """
-    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender)[0]
+    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender, final=final)[0]
 
 
 @transaction.atomic
@@ -109,6 +111,7 @@ def queue_many(
     sender: Connection | None = None,
     bulk: bool = False,
     batch: Batch | None = None,
+    final: bool = True,
 ) -> list[Queued]:
     """Store several messages in one transaction and one insert; all or none.
 
@@ -121,6 +124,7 @@ def queue_many(
         raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
     if number is not None and not all(draft.dry_run for draft in drafts):
         _refuse_while_paused(number)
+    drafts = fill_all(account, number, drafts, final=final)
     people: dict[str, uuid.UUID] = {}
     if number is not None:
         people = contacts.open_conversations(
