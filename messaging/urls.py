@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from messaging import whatsapi, whatsapi_media, whatsapi_reading, whatsapi_suppressions
+from messaging import (
+    mojeeb,
+    mojeeb_reading,
+    mojeeb_templates,
+    whatsapi,
+    whatsapi_media,
+    whatsapi_reading,
+    whatsapi_suppressions,
+)
 
 urlpatterns = [
     path("send-message", whatsapi.SendMessage.as_view()),
@@ -18,4 +26,8 @@ urlpatterns = [
     path("suppressions/<str:phone>", whatsapi_suppressions.SuppressionDetail.as_view()),
     path("auth/me/test-message", whatsapi_suppressions.TestMessage.as_view()),
     path("analytics/summary", whatsapi_reading.Summary.as_view()),
+    path("v1/whatsapp/messages", mojeeb.SendText.as_view()),
+    path("v1/whatsapp/messages/lookup", mojeeb_reading.Lookup.as_view()),
+    path("v1/whatsapp/messages/<str:message_id>", mojeeb_reading.MessageStatus.as_view()),
+    path("v1/whatsapp/templates", mojeeb_templates.Templates.as_view()),
 ]
