@@ -9,6 +9,9 @@ from messaging import (
     dashboard_messages,
     dashboard_setup,
     dashboard_suppressions,
+    mojeeb,
+    mojeeb_reading,
+    mojeeb_templates,
     whatsapi,
     whatsapi_media,
     whatsapi_reading,
@@ -48,4 +51,8 @@ urlpatterns = [
     path("app/suppressions", dashboard_suppressions.Suppressions.as_view()),
     path("app/suppressions/remove", dashboard_suppressions.Lift.as_view()),
     path("app/log", dashboard_log.Log.as_view()),
+    path("v1/whatsapp/messages", mojeeb.SendText.as_view()),
+    path("v1/whatsapp/messages/lookup", mojeeb_reading.Lookup.as_view()),
+    path("v1/whatsapp/messages/<str:message_id>", mojeeb_reading.MessageStatus.as_view()),
+    path("v1/whatsapp/templates", mojeeb_templates.Templates.as_view()),
 ]
