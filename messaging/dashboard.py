@@ -10,11 +10,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.shared_dashboard import DashboardView
+from billing import quota
 from config import charts
 from messaging import overview
 
 #: how often the figures of an open page are counted again
 SECONDS = 10
+#: part of the plan's messages from which the bar warns
+NEARLY = 0.8
 
 
 class Overview(DashboardView):
@@ -26,7 +29,10 @@ class Overview(DashboardView):
         """Draw the page, or for the open page only its figures."""
         now = timezone.now()
         found = overview.figures(self.account, today=now.astimezone(UTC).date())
+        usage = quota.usage(self.account.pk)
         context: dict[str, Any] = {
+            "usage": usage,
+            "nearly_used": usage.limit is not None and usage.used >= usage.limit * NEARLY,
             "figures": found,
             "numbers": overview.numbers(self.account, now),
             "chart": charts.stacked([(date_format(day.day, "j M"), _parts(day)) for day in found.days]),

@@ -308,7 +308,7 @@ def test_a_foreign_id_is_as_unknown_as_a_random_one(alice, number):
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/app", 9),
+        ("/app", 14),
         ("/app/messages", 4),
         ("/app/messages?status=sent&q=14160000001", 6),
         ("/app/conversations", 6),
