@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Replaces the index of an account's messages by one that also holds their direction."""
 
-    dependencies = [("messaging", "0006_contact_by_inbound")]
+    dependencies = [("messaging", "0006_contact_by_inbound"), ("messaging", "0006_template_news")]
 
     operations = [
         migrations.RemoveIndex(model_name="message", name="message_by_account"),
