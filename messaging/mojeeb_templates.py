@@ -12,16 +12,14 @@ from rest_framework.response import Response
 
 from accounts import agents
 from accounts.authentication import caller, key_of
-from config.dialects.wire import when
 from config.errors import Refusal, invalid
 from config.fields import Fields
 from config.json import character_problem
 from config.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from messaging import schemas_v1, template_list
-from messaging.models import Template
 from messaging.shared_mojeeb import ID
 from messaging.shared_mojeeb_sending import EXAMPLE, Send
-from messaging.shared_mojeeb_templates import read_template
+from messaging.shared_mojeeb_templates import read_template, template_object
 
 LIMIT_DEFAULT, LIMIT_MOST = 50, 200
 
@@ -122,20 +120,3 @@ def _wanted(request: Request) -> tuple[template_list.Wanted, int, uuid.UUID | No
     )
     fields.done()
     return wanted, int(text), uuid.UUID(params["cursor"]) if "cursor" in params else None
-
-
-def template_object(template: Template) -> dict[str, Any]:
-    """Write a template."""
-    return {
-        "id": template.meta_id,
-        "name": template.name,
-        "language": template.language,
-        "status": template.status,
-        "category": template.category,
-        "quality": template.quality or None,
-        "rejected_reason": template.rejected_reason or None,
-        "parameter_format": template.parameter_format,
-        "components": template.components,
-        "business_account_id": template.waba_id,
-        "synced_at": when(template.synced_at),
-    }

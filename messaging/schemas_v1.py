@@ -65,6 +65,12 @@ class TemplateV1(serializers.Serializer[Any]):
         required=False, help_text="A public HTTPS address for a media header; else the approved sample."
     )
     buttons = ButtonV1(many=True, required=False)
+    limited_time_offer = serializers.DictField(
+        required=False, help_text='When the offer ends: {"expiration_time_ms": Unix time in milliseconds}.'
+    )
+    carousel = serializers.DictField(
+        required=False, help_text='{"cards": […]} as Meta\'s reference has them; passed on as they are.'
+    )
 
 
 class SendTemplateBody(serializers.Serializer[Any]):

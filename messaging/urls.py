@@ -10,6 +10,8 @@ from messaging import (
     dashboard_setup,
     dashboard_suppressions,
     mojeeb,
+    mojeeb_lint,
+    mojeeb_manage,
     mojeeb_reading,
     mojeeb_templates,
     whatsapi,
@@ -55,4 +57,8 @@ urlpatterns = [
     path("v1/whatsapp/messages/lookup", mojeeb_reading.Lookup.as_view()),
     path("v1/whatsapp/messages/<str:message_id>", mojeeb_reading.MessageStatus.as_view()),
     path("v1/whatsapp/templates", mojeeb_templates.Templates.as_view()),
+    path("v1/whatsapp/templates/lint", mojeeb_lint.LintTemplates.as_view()),
+    path("v1/whatsapp/templates/examples", mojeeb_manage.UploadExample.as_view()),
+    path("v1/whatsapp/templates/manage", mojeeb_manage.CreateTemplate.as_view()),
+    path("v1/whatsapp/templates/manage/<str:template_id>", mojeeb_manage.ManageTemplate.as_view()),
 ]
