@@ -40,8 +40,8 @@ CHECKS = [
 EXAMPLES = 12
 
 
-#: what cannot succeed here, because no Meta listens: its 503 is the documented answer and no fault
-NEEDS_META = {"POST /media"}
+#: what cannot succeed here, because no Meta or Stripe listens: 503 is the documented answer and no fault
+NEEDS_META = {"POST /media", "POST /billing/checkout", "GET /billing/portal"}
 
 
 @cache
