@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # DRF's views import their defaults, of which these classes a
     from rest_framework.views import APIView
 
 
+NO_BEARER = "Send your API key in the Authorization header, as in: Authorization: Bearer mk_live_…"
+
+
 class KeyAuthentication(BaseAuthentication):
     """Reads ``Authorization: Bearer <key>``; the account becomes ``request.user``, the key ``request.auth``.
 
@@ -28,7 +31,7 @@ class KeyAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
-            raise Refusal("invalid_api_key", keys.INVALID)
+            raise Refusal("invalid_api_key", keys.INVALID, cause=NO_BEARER)
         key = keys.authenticate(text.strip(" "))
         structlog.contextvars.bind_contextvars(account=str(key.account_id))
         return key.account, key

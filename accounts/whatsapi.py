@@ -196,6 +196,8 @@ class VerifyCredentials(KeyView):
 class RotateKey(KeyView):
     """``POST /auth/me/rotate-key``."""
 
+    all_agents = False  # the new key is limited like the old one
+
     @extend_schema(
         operation_id="rotateKey",
         summary="Replace your API key",

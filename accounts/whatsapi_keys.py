@@ -22,8 +22,6 @@ from config.errors import Refusal
 from config.fields import Fields
 from config.openapi import answers
 
-#: as many keys as an account may have at once
-MOST_KEYS = 100
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KINDS = {"live": ApiKey.Kind.SK, "test": ApiKey.Kind.SK_TEST}
 
@@ -33,7 +31,7 @@ def key_object(key: ApiKey, *, current: bool) -> dict[str, Any]:
     return {
         "id": str(key.pk),
         "name": key.name,
-        "kind": "test" if key.kind == ApiKey.Kind.SK_TEST else "live",
+        "kind": "test" if key.is_test else "live",
         "prefix": key.prefix,
         "lastFour": key.last_four,
         "current": current,
@@ -78,10 +76,9 @@ class Keys(KeyView):
         if rate is not None and rate > most:
             fields.fault("rateLimitPerMinute", f"Your plan allows at most {most} requests a minute.")
         fields.done()
-        if kind == "live" and key_of(request).kind == ApiKey.Kind.SK_TEST:
+        if kind == "live" and key_of(request).is_test:
             raise Refusal("insufficient_scope", "A test key can only make test keys. Use a live one.")
-        if len(keys.active(caller(request))) >= MOST_KEYS:
-            raise Refusal("conflict", f"An account has at most {MOST_KEYS} keys. Revoke one first.")
+        keys.refuse_too_many(caller(request))
         key, secret = keys.issue(
             caller(request),
             kind=_KINDS[kind],
@@ -108,6 +105,6 @@ class KeyDetail(KeyView):
     def delete(self, request: Request, key_id: str) -> Response:
         """At once and for good. The last live key cannot be revoked."""
         if not _ID.fullmatch(key_id):
-            raise Refusal("not_found", "No active key found with this id.")
+            raise Refusal("not_found", keys.NO_KEY)
         keys.revoke(caller(request), uuid.UUID(key_id), reason="revoked through the API")
         return ok({"id": key_id, "revoked": True})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rest_framework.request import Request
 
 from accounts.authentication import caller, key_of
-from accounts.models import ApiKey
+from accounts.models import Account, ApiKey
 from billing.plans import LIMITS, Plan
 from config.clientip import bucket, client_ip
 from config.dialects.whatsapi import WhatsAPIView
@@ -13,6 +15,8 @@ from config.errors import Refusal
 
 #: contract 2.2: sending, and today also looking up what was sent
 SEND = "whatsapp:send"
+#: additive: only looking up
+READ = "whatsapp:read"
 #: contract 1.7
 REGISTRATIONS_PER_MINUTE = 5
 
@@ -29,6 +33,26 @@ def by_address(request: Request) -> tuple[str, int]:
     return f"register:{bucket(client_ip(request))}", REGISTRATIONS_PER_MINUTE
 
 
+def refuse_below_pro(account: Account) -> None:
+    """Raise ``Refusal`` (``plan_not_eligible``) unless the plan includes /v1 and its keys (S0, J42)."""
+    if not LIMITS[Plan(account.plan)].v1_keys:
+        raise Refusal(
+            "plan_not_eligible",
+            "The API under /v1 and its mk_ keys are part of the Professional plan and above. "
+            "Upgrade and they work at once.",
+        )
+
+
+def refuse_unscoped(key: ApiKey, wanted: Sequence[str]) -> None:
+    """Raise ``Refusal`` (``insufficient_scope``) unless the key has one of these scopes, or ``*``."""
+    if not {"*", *wanted} & set(key.scopes):
+        raise Refusal(
+            "insufficient_scope",
+            f"This API key lacks the scope {wanted[0]}.",
+            required_scope=wanted[0],
+        )
+
+
 class KeyView(WhatsAPIView):
     """A view that is called with an API key, counted by it and allowed by its scopes.
 
@@ -38,19 +62,25 @@ class KeyView(WhatsAPIView):
 
     rate = staticmethod(by_key)
     scope: str | None = None
+    #: a key that is limited to certain agents has no business here
+    all_agents = True
     #: a test key may look but not change anything here
     live_only = False
 
     def check_permissions(self, request: Request) -> None:
-        """Refuse a deactivated account, then a key whose scopes do not cover this view."""
+        """Refuse a deactivated account, then a key whose plan or scopes do not cover this view."""
         super().check_permissions(request)
-        scopes = key_of(request).scopes
-        if "*" not in scopes and (self.scope is None or self.scope not in scopes):
-            raise Refusal(
-                "insufficient_scope",
-                f"This API key lacks the scope {self.scope or '*'}.",
-                required_scope=self.scope or "*",
-            )
+        key = key_of(request)
+        if key.is_scoped:
+            refuse_below_pro(caller(request))
         reads = request.method in ("GET", "HEAD", "OPTIONS")
-        if self.live_only and not reads and key_of(request).kind == ApiKey.Kind.SK_TEST:
+        wanted = [self.scope or "*", *([READ] if self.scope == SEND and reads else [])]
+        refuse_unscoped(key, wanted)
+        if key.agent_ids is not None and self.all_agents:
+            # This dialect knows no agents, so it could not keep to the list.
+            raise Refusal(
+                "agent_not_authorized",
+                "This API key is limited to certain agents, so it works under /v1 only.",
+            )
+        if self.live_only and not reads and key.is_test:
             raise Refusal("insufficient_scope", "A test key cannot change the account. Use a live one.")

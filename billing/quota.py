@@ -26,6 +26,7 @@ from billing.models import AddOn, Adjustment, Customer, QuotaPeriod, QuotaSlot, 
 from billing.periods import SAME, around, month_of
 from billing.plans import monthly_messages
 from config.errors import Refusal
+from config.sql import rows
 
 #: more than the web processes that are likely to hold one at the same moment
 SLOTS = 16
@@ -47,7 +48,7 @@ WITH picked AS MATERIALIZED (
     WHERE account_id = %s AND ends_at > now() AND used + %s <= granted
     LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE billing_quotaslot s SET used = s.used + %s FROM picked WHERE s.id = picked.id
+UPDATE billing_quotaslot s SET used = s.used + %s FROM picked WHERE s.id = picked.id RETURNING s.id
 """
 # When every slot with room is held: stand in one queue, at random, so that the queues stay short.
 _WAIT_AND_TAKE = """
@@ -56,7 +57,7 @@ WITH picked AS MATERIALIZED (
     WHERE account_id = %s AND ends_at > now() AND used + %s <= granted
     ORDER BY random() LIMIT 1 FOR NO KEY UPDATE
 )
-UPDATE billing_quotaslot s SET used = s.used + %s FROM picked WHERE s.id = picked.id
+UPDATE billing_quotaslot s SET used = s.used + %s FROM picked WHERE s.id = picked.id RETURNING s.id
 """
 
 
@@ -85,10 +86,8 @@ def charge(account_id: uuid.UUID, messages: int) -> None:
         return
     assert connection.in_atomic_block, "a charge belongs to the transaction that accepts the messages"
     for statement in (_TAKE, _WAIT_AND_TAKE):
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [account_id, messages, messages])
-            if cursor.rowcount:
-                return
+        if rows(statement, [account_id, messages, messages]):
+            return
     _refuse_if_used_up(account_id, messages)
     _charge_all(account_id, messages)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import structlog
 from celery import Celery
@@ -82,6 +83,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=3, minute=17),
         "options": {"queue": "maintenance", "expires": 3600},
     },
+    "read templates": {
+        "task": "messaging.tasks.sync_templates",
+        "schedule": 10.0,
+        "options": {"queue": "maintenance", "expires": 10},
+    },
     "sweep": {
         "task": "messaging.tasks.sweep",
         "schedule": 3600.0,
@@ -95,13 +101,26 @@ def channel(queue: str) -> str:
     return f"hermod:wake:{queue}"
 
 
+#: a web process asks for a drain at most this often; beat asks every second anyway
+START_AT_MOST_EVERY_SECONDS = 0.1
+_asked: dict[str, float] = {}
+
+
+def _may_start(queue: str) -> bool:
+    now = time.monotonic()
+    if now - _asked.get(queue, 0.0) < START_AT_MOST_EVERY_SECONDS:
+        return False
+    _asked[queue] = now
+    return True
+
+
 def wake(queue: str) -> None:
     """Knock: a running drain hears it at once, else a task starts one.
 
     Never raises and never waits long. A lost knock costs at most a second, until beat's next one.
     """
     try:
-        if publish(channel(queue)) == 0:
+        if publish(channel(queue)) == 0 and _may_start(queue):
             queue_, task = _SHARED.get(queue, queue), _DRAINS[queue]
             app.send_task(task, queue=queue_, expires=KNOCK_EXPIRES_SECONDS, retry=False)
     except RedisUnavailable:

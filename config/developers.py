@@ -14,14 +14,9 @@ from django.template.loader import render_to_string
 from billing.plans import LIMITS
 from config.pages import not_found, only_read
 from config.samples import Section, expand, page_of
-from messaging import outcomes, suppressions
+from messaging import outcomes, suppressions, transitions
 from messaging.meta.codes import MetaCode, Outcome, known, lookup
 from messaging.timeline import Failure
-
-_UNREACHABLE = Failure(
-    "meta_unreachable", "WhatsApp could not be reached for a while. Send the message again."
-)
-_FAILED = Failure("failed", "WhatsApp could not deliver this message.")
 
 #: our own failures: who acts, and what to do
 OURS: dict[str, tuple[Failure, str, str]] = {
@@ -56,12 +51,12 @@ OURS: dict[str, tuple[Failure, str, str]] = {
             "send a new message.",
         ),
         (
-            _UNREACHABLE,
+            outcomes.META_UNREACHABLE,
             "You, later",
             "Nothing was processed, so POST /messages/{id}/retry is safe. Hermod had tried six times.",
         ),
         (
-            _FAILED,
+            transitions.FAILED,
             "You",
             "WhatsApp gave no reason. Try once more with POST /messages/{id}/retry, and check the number and "
             "the template if it fails again.",

@@ -45,12 +45,22 @@ class Refusal(Exception):
 
 
 class Invalid(Refusal):
-    """The request is malformed; ``fields`` says where."""
+    """The request is malformed; ``fields`` says where.
 
-    def __init__(self, fields: Sequence[FieldError], message: str = "Validation failed.") -> None:
-        super().__init__("invalid_request", message, fields=fields)
+    ``code`` is a narrower word than ``invalid_request``, for a dialect that has one.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[FieldError],
+        message: str = "Validation failed.",
+        *,
+        code: str = "invalid_request",
+        **extra: Any,
+    ) -> None:
+        super().__init__(code, message, fields=fields, **extra)
 
 
-def invalid(field: str, message: str) -> Invalid:
+def invalid(field: str, message: str, *, code: str = "invalid_request", **extra: Any) -> Invalid:
     """Build an ``Invalid`` with one faulty field."""
-    return Invalid([FieldError(field, message)])
+    return Invalid([FieldError(field, message)], code=code, **extra)

@@ -10,6 +10,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from config.dialects.mojeeb import MojeebView
+
 _MEANINGS = {
     200: "OK",
     201: "Created",
@@ -40,6 +42,7 @@ class ErrorEnvelope(serializers.Serializer[Any]):
 
     success = serializers.BooleanField(default=False)
     error = serializers.CharField(help_text="For people to read.")
+    doc_url = serializers.CharField(required=False, help_text="The page that explains this kind of error.")
     details = FieldFault(many=True, required=False, help_text="Only on 400.")
 
 
@@ -56,6 +59,10 @@ _RATE_HEADERS = {
     "X-RateLimit-Limit": {"description": "Requests a minute that this key has.", **_WHOLE},
     "X-RateLimit-Remaining": {"description": "Requests left in this window.", **_WHOLE},
     "X-RateLimit-Reset": {"description": "When the window ends, in Unix seconds.", **_WHOLE},
+}
+_CORRELATION = {
+    "description": "The request's id: the client's own when it sent one, else a new one.",
+    "schema": {"type": "string"},
 }
 _RETRY_AFTER = {"description": "Seconds to wait before trying again.", **_WHOLE}
 
@@ -101,8 +108,11 @@ class HermodSchema(AutoSchema):
         self, status_code: str, direction: str = "response"
     ) -> dict[str, dict[str, Any]]:
         headers: dict[str, Any] = super()._get_response_headers_for_code(status_code, direction)
-        if status_code.startswith("2") or status_code == "429":
+        v1 = isinstance(self.view, MojeebView)
+        if (status_code.startswith("2") and not v1) or status_code == "429":
             headers |= _RATE_HEADERS
+        if v1:
+            headers["X-Correlation-ID"] = _CORRELATION
         if status_code in ("429", "503"):
             headers["Retry-After"] = _RETRY_AFTER
         return headers

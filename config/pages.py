@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
+from config.dialects import mojeeb
 from config.dialects.whatsapi import STATUS, error_body
 from config.errors import Refusal
 from config.redis import client
@@ -45,7 +46,7 @@ def only_read(page: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
     @wraps(page)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD"):
-            response = _refuse(Refusal("method_not_allowed", "This method is not allowed here."))
+            response = _refuse(request, Refusal("method_not_allowed", "This method is not allowed here."))
             response["Allow"] = "GET, HEAD"
             return response
         return page(request, *args, **kwargs)
@@ -124,21 +125,26 @@ def _worker() -> dict[str, Any]:
 
 @csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer an unknown path in the API's envelope."""
-    return _refuse(Refusal("not_found", "This address does not exist. See /docs."))
+    """Answer an unknown path in the envelope of the API that it belongs to."""
+    return _refuse(request, Refusal("not_found", "This address does not exist. See /docs."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a crash outside of the API views; nothing of it is told."""
-    return _refuse(Refusal("internal_error", "Something went wrong on our side. Try again in a moment."))
+    return _refuse(
+        request, Refusal("internal_error", "Something went wrong on our side. Try again in a moment.")
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer what Django itself refuses (a wrong Host header, a body too large for it)."""
-    return _refuse(Refusal("invalid_request", "The request could not be read."))
+    return _refuse(request, Refusal("invalid_request", "The request could not be read."))
 
 
-def _refuse(refusal: Refusal) -> HttpResponse:
+def _refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    if request.path == mojeeb.ROOT or request.path.startswith(f"{mojeeb.ROOT}/"):
+        body, status, headers = mojeeb.refused(refusal)
+        return JsonResponse(body, status=status, headers=headers)
     return JsonResponse(error_body(refusal), status=STATUS[refusal.code])
 
 

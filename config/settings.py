@@ -75,6 +75,9 @@ DATABASES["default"]["OPTIONS"] = {
     "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
     "application_name": "hermod",
 }
+# The statements of the accepting path are prepared once per connection; 0 behind a pooler that cannot
+# carry prepared statements (PgBouncer before 1.21 in transaction mode).
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 # Only for tests on a throwaway server with fsync off; /readyz refuses such a server otherwise.
 DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -92,6 +95,10 @@ SEND_LEASE_SECONDS = env.float("SEND_LEASE_SECONDS", default=30.0)
 SEND_TIMEOUT_SECONDS = env.float("SEND_TIMEOUT_SECONDS", default=20.0)
 SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=256)
 UNKNOWN_WAIT_SECONDS = env.float("UNKNOWN_WAIT_SECONDS", default=600.0)
+# Longer than a batch of callbacks ever takes; a killed worker's callbacks wait this long.
+INBOX_LEASE_SECONDS = env.float("INBOX_LEASE_SECONDS", default=15.0)
+# Our own receiver counts as away when it was not seen well for this long (it is asked every 15 s).
+HEARTBEAT_GAP_SECONDS = env.float("HEARTBEAT_GAP_SECONDS", default=60.0)
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits
@@ -129,6 +136,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.forms",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -141,6 +155,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.correlation.CorrelationMiddleware",
+    "config.requestlog.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.headers.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -149,6 +164,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.people.PeopleMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -166,6 +184,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.people.ui",
             ]
         },
     }
@@ -182,6 +201,47 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+FORM_RENDERER = "config.forms.Renderer"
+
+# --- signing in (django-allauth): by e-mail that was proven, with a second factor for those who want one
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/app"
+ACCOUNT_ADAPTER = "accounts.signing_in.Adapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.signing_in.SignUpForm"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# A code is typed into the browser that asked for it. A link would prove the address for whoever began.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 1_800
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PUBLIC_URL.startswith("https://") else "http"
+MFA_ADAPTER = "accounts.signing_in.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Hermod"
+# Browsers give passkeys to https and to localhost only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
+# Tries are counted here, so every process must count in the same place.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+LANGUAGES = [("en", "English"), ("ar", "العربية")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -211,6 +271,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 9 * 1024 * 1024
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 
+# Calls that each account's request log keeps; 0 keeps none.
+REQUEST_LOG_ENTRIES = env.int("REQUEST_LOG_ENTRIES", default=1000)
+
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = None
@@ -239,6 +302,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # A PATCH takes what its serializer says; what is optional there says so itself.
+    "COMPONENT_SPLIT_PATCH": False,
     # The first one lets the explorer call the address it was opened at.
     "SERVERS": [{"url": "/"}, {"url": PUBLIC_URL}],
     "SORT_OPERATIONS": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from messaging.drafts import Draft, Text, What
+from messaging.drafts import Draft, FilledTemplate, RawTemplate, Text, What
 from messaging.kinds import Native
 
 
@@ -26,6 +26,8 @@ def compose(draft: Draft) -> dict[str, Any]:
 
 def body_of(what: What) -> str | None:
     """Return the text that people read in a message, as far as it is known before sending."""
+    if isinstance(what, RawTemplate):
+        return what.text
     return what.body if isinstance(what, Text | Native) else None
 
 
@@ -37,6 +39,7 @@ def _part(what: What) -> dict[str, Any]:
         return {"type": "text", "text": text}
     if isinstance(what, Native):
         return {"type": what.type, what.type: what.part}
+    assert not isinstance(what, FilledTemplate), "queueing fills it before it is composed"
     template: dict[str, Any] = {"name": what.name, "language": what.language}
     if what.components:
         template["components"] = what.components

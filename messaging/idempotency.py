@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,13 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from accounts.models import Account
+from config import redis as our_redis
 from config.correlation import correlation_id
 from config.errors import Refusal, invalid
 
 #: printable ASCII, as a header can carry it (W34)
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+LONGEST_KEY = 255
 LIFETIME_HOURS = 24
 #: how long a twin waits for the request that came first
 WAIT_MILLISECONDS = 2_000
@@ -60,6 +63,20 @@ def checked_key(text: str | None) -> str | None:
     return text
 
 
+def any_key(text: str | None) -> str | None:
+    """Return the key to use where any text of 1 to 255 characters is one; None for none, or an empty one.
+
+    Raises ``Invalid`` for a longer one and for control characters (J35).
+    """
+    if text is None or not text.strip():
+        return None
+    with suppress(UnicodeError):
+        text = text.encode("latin-1").decode()  # as a header's bytes were meant
+    if len(text) > LONGEST_KEY or not text.isprintable():
+        raise invalid("Idempotency-Key", f"Must be 1 to {LONGEST_KEY} printable characters.")
+    return text
+
+
 def fingerprint(method: str, path: str, body: dict[str, Any]) -> bytes:
     """Return what makes two requests the same: method, path and body, whatever its key order (W32)."""
     canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
@@ -67,9 +84,16 @@ def fingerprint(method: str, path: str, body: dict[str, Any]) -> bytes:
 
 
 def once(
-    account: Account, key: str | None, print_: bytes, work: Callable[[], tuple[int, dict[str, Any]]]
+    account: Account,
+    key: str | None,
+    print_: bytes,
+    work: Callable[[], tuple[int, dict[str, Any]]],
+    *,
+    tell_first: bool = False,
 ) -> Answer:
     """Do ``work`` in a transaction and return its answer; with a key, at most once in 24 hours.
+
+    ``tell_first``: a twin that waited in vain is told the correlation id of the request that works on it.
 
     Whatever ``work`` raises leaves the key unused (W31). Raises ``Refusal``: ``idempotency_mismatch``
     when the key was used with another request, ``idempotency_in_progress`` when the first one takes long.
@@ -79,6 +103,8 @@ def once(
             earlier = _claim(account, key, print_)
             if earlier is not None:
                 return earlier
+            if tell_first:
+                _note_first(account, key)
         status, data = work()
         body = orjson.dumps(data)
         if key is not None:
@@ -89,6 +115,28 @@ def once(
                     [status, body, account.pk, key],
                 )
     return Answer(status, body)
+
+
+# The first one's row is not committed, so nobody else can read it; Redis tells who it is.
+_NOTE = "redis.call('SET', KEYS[1], ARGV[1], 'EX', 60) return {}"
+_TELL = "return {redis.call('GET', KEYS[1])}"
+
+
+def _place(account: Account, key: str) -> str:
+    return f"hermod:first:{account.pk}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _note_first(account: Account, key: str) -> None:
+    with suppress(our_redis.RedisUnavailable):
+        our_redis.evaluate(_NOTE, [_place(account, key)], [correlation_id()])
+
+
+def _first(account: Account, key: str) -> str | None:
+    try:
+        found = our_redis.evaluate(_TELL, [_place(account, key)], [])
+    except our_redis.RedisUnavailable:
+        return None
+    return found[0].decode() if found and found[0] else None
 
 
 def _claim(account: Account, key: str, print_: bytes) -> Answer | None:
@@ -103,6 +151,7 @@ def _claim(account: Account, key: str, print_: bytes) -> Answer | None:
                     "idempotency_in_progress",
                     "A request with this Idempotency-Key is still being processed.",
                     retry_after=1,
+                    original_correlation_id=_first(account, key),
                 ) from None
             raise
         if cursor.fetchone() is not None:

@@ -123,10 +123,17 @@ def _link(part: Fields) -> str | None:
     link = part.text("link", longest=LINK_LONGEST)
     if link is None:
         return None
-    problem = _address_problem(link, ("https",)) or _host_problem(link)
+    problem = link_problem(link)
     if problem:
         part.fault("link", problem)
     return link
+
+
+def link_problem(link: str) -> str | None:
+    """Say what keeps Meta from fetching a file from ``link`` (public, https), or None."""
+    if len(link) > LINK_LONGEST:
+        return f"Must be at most {LINK_LONGEST} characters; this has {len(link)}."
+    return _address_problem(link, ("https",)) or _host_problem(link)
 
 
 def _media_id(part: Fields) -> str | None:

@@ -18,7 +18,7 @@ MAX_ATTEMPTS = 6
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 120.0
 #: claims that ended without an outcome before we call a message poisonous
-MAX_CRASHES = 3
+MAX_CRASHES = 5
 #: how long a number rests after an application- or account-wide limit (codes 4, 80007, …)
 ACCOUNT_PAUSE_SECONDS = 60.0
 
@@ -38,6 +38,9 @@ NO_CREDENTIALS = Failure(
     "no_credentials",
     "The WhatsApp credentials were removed before this message was sent. "
     "Save them with PUT /auth/me/credentials and send it again.",
+)
+META_UNREACHABLE = Failure(
+    "meta_unreachable", "WhatsApp could not be reached for a while. Send the message again."
 )
 
 
@@ -62,7 +65,7 @@ def change_of(claim: Claim, answer: Answer) -> Change:
         return _again(
             claim,
             backoff(claim.attempts + 1),
-            Failure("meta_unreachable", "WhatsApp could not be reached for a while. Send the message again."),
+            META_UNREACHABLE,
         )
     return _refused(claim, answer)
 

@@ -22,10 +22,12 @@ from billing import quota
 from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
+from config.sql import rows
 from messaging import contacts, suppressions, tally
 from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
 from messaging.drafts import Draft, Priority, RawTemplate
+from messaging.filling import fill_all
 from messaging.models import Batch, Message, Status, Template
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure, record, requeue
@@ -51,6 +53,7 @@ class Queued:
     status: Status
     scheduled_for: datetime | None
     to: str
+    created_at: datetime
     failure: Failure | None = None  # refused by policy, stored as failed (bulk only)
 
 
@@ -62,11 +65,11 @@ _CATEGORIES = (
 _INSERT = """
 WITH fresh AS (
     INSERT INTO messaging_message (
-        id, account_id, connection_id, api_key_id, batch_id, contact_id, direction, source, recipient,
-        type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
+        id, account_id, connection_id, agent_id, api_key_id, batch_id, contact_id, direction, source,
+        recipient, type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
         lease_token, attempts, crashes, expires_at, scheduled_for, failed_at, failure, error_message,
         created_at)
-    SELECT u.id, %s, %s, %s, %s, u.contact_id, 'out', %s, u.recipient,
+    SELECT u.id, %s::uuid, %s::uuid, %s::uuid, %s::uuid, %s::uuid, u.contact_id, 'out', %s, u.recipient,
            u.type, u.body, u.content, u.metadata, u.dry_run, %s, u.status, 1, u.lane,
            CASE WHEN u.failure = '' THEN coalesce(u.send_at, now()) END,
            0, 0, 0, coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at,
@@ -80,34 +83,52 @@ WITH fresh AS (
 )
 INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at)
 SELECT id, 1, status, now(), now() FROM fresh
+RETURNING recorded_at
 """
 
 
-def queue(account: Account, draft: Draft, *, source: Message.Source, api_key: ApiKey | None = None) -> Queued:
-    """Store one message. Raises ``Invalid`` when the account has no credentials (W11)."""
-    return queue_many(account, [draft], source=source, api_key=api_key)[0]
+def queue(
+    account: Account,
+    draft: Draft,
+    *,
+    source: Message.Source,
+    api_key: ApiKey | None = None,
+    sender: Connection | None = None,
+    final: bool = True,
+) -> Queued:
+    """Store one message; ``sender`` None: from the account's default number.
+
+    Raises ``Invalid`` when the account has no credentials (W11), and what ``filling.fill_all`` raises.
+    """
+    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender, final=final)[0]
 
 
-@transaction.atomic
+# No savepoint: whoever calls this inside a transaction lets it end with what is raised here.
+@transaction.atomic(savepoint=False)
 def queue_many(
     account: Account,
     drafts: Sequence[Draft],
     *,
     source: Message.Source,
     api_key: ApiKey | None = None,
+    sender: Connection | None = None,
     bulk: bool = False,
     batch: Batch | None = None,
+    final: bool = True,
 ) -> list[Queued]:
     """Store several messages in one transaction and one insert; all or none.
+
+    ``sender`` is the account's number that they go out from; None: its default one.
 
     Raises ``Invalid`` when a real send is asked for and the account has no credentials, ``Refusal``
     (``quota_exceeded``) when the plan has fewer messages left.
     """
-    number = default_connection(account)
+    number = sender or default_connection(account)
     if number is None and not all(draft.dry_run for draft in drafts):
         raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
     if number is not None and not all(draft.dry_run for draft in drafts):
         _refuse_while_paused(number)
+    drafts = fill_all(account, number, drafts, final=final)
     people: dict[str, uuid.UUID] = {}
     if number is not None:
         people = contacts.open_conversations(
@@ -116,7 +137,7 @@ def queue_many(
     categories = _categories(account, number, drafts)
     refused = _suppressed(account, drafts, categories)
     if refused and not bulk:
-        raise invalid("to", OPTED_OUT.message)
+        raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
     failures = [refused.get(index) for index in range(len(drafts))]
     statuses = [
         Status.FAILED if failure else Status.SCHEDULED if draft.send_at else Status.QUEUED
@@ -129,37 +150,38 @@ def queue_many(
         account.pk,
         sum(1 for draft, no in zip(drafts, failures, strict=True) if not draft.dry_run and no is None),
     )
-    with database.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                account.pk,
-                number.pk if number else None,
-                api_key.pk if api_key else None,
-                batch.pk if batch else None,
-                source,
-                correlation_id(),
-                ids,
-                [people.get(draft.to) for draft in drafts],
-                [draft.to for draft in drafts],
-                [content["type"] for content in contents],
-                [body_of(draft.what) for draft in drafts],
-                [orjson.dumps(content).decode() for content in contents],
-                [orjson.dumps(draft.metadata).decode() for draft in drafts],
-                [draft.dry_run for draft in drafts],
-                [draft.send_at for draft in drafts],
-                [_lifetime(draft, categories).total_seconds() for draft in drafts],
-                [_lane(draft, categories, bulk=bulk) for draft in drafts],
-                statuses,
-                [failure.slug if failure else "" for failure in failures],
-                [failure.message if failure else None for failure in failures],
-            ],
-        )
-        if refused:
-            counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
+    ((created_at,), *_) = rows(
+        _INSERT,
+        [
+            account.pk,
+            number.pk if number else None,
+            number.agent_id if number else None,
+            api_key.pk if api_key else None,
+            batch.pk if batch else None,
+            source,
+            correlation_id(),
+            ids,
+            [people.get(draft.to) for draft in drafts],
+            [draft.to for draft in drafts],
+            [content["type"] for content in contents],
+            [body_of(draft.what) for draft in drafts],
+            [orjson.dumps(content).decode() for content in contents],
+            [orjson.dumps(draft.metadata).decode() for draft in drafts],
+            [draft.dry_run for draft in drafts],
+            [draft.send_at for draft in drafts],
+            [_lifetime(draft, categories).total_seconds() for draft in drafts],
+            [_lane(draft, categories, bulk=bulk) for draft in drafts],
+            statuses,
+            [failure.slug if failure else "" for failure in failures],
+            [failure.message if failure else None for failure in failures],
+        ],
+    )
+    if refused:
+        counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
+        with database.cursor() as cursor:
             tally.count_refused(cursor, account.pk, counted)
     return [
-        Queued(ident, status, draft.send_at, draft.to, failure)
+        Queued(ident, status, draft.send_at, draft.to, created_at, failure)
         for ident, status, draft, failure in zip(ids, statuses, drafts, failures, strict=True)
     ]
 
@@ -188,12 +210,11 @@ def _categories(
     wanted = {(d.what.name, d.what.language) for d in drafts if isinstance(d.what, RawTemplate)}
     if number is None or not wanted:
         return {}
-    with database.cursor() as cursor:
-        cursor.execute(
-            _CATEGORIES,
-            [account.pk, number.waba_id, [name for name, _ in wanted], [language for _, language in wanted]],
-        )
-        return {(name, language): category for name, language, category in cursor.fetchall()}
+    found = rows(
+        _CATEGORIES,
+        [account.pk, number.waba_id, [name for name, _ in wanted], [language for _, language in wanted]],
+    )
+    return {(name, language): category for name, language, category in found}
 
 
 def _refuse_while_paused(number: Connection) -> None:
@@ -301,7 +322,7 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
         _refuse_while_paused(number)
         listed = suppressions.among(account, [message.recipient])
         if message.recipient in listed and (not listed[message.recipient] or _is_marketing(message)):
-            raise invalid("to", OPTED_OUT.message)
+            raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
     requeue(message.pk, lifetime=_lifetime_of(message))
 
 

@@ -6,22 +6,20 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from accounts.authentication import caller
 from accounts.models import Account
-from config.celery import wake
-from config.dialects.wire import body_of
 from config.errors import Refusal
-from config.failpoints import failpoint
 from config.fields import PHONE, Fields
 from config.json import character_problem
 from messaging import analytics, idempotency, reading, schemas
 from messaging.models import Message, Status
+from messaging.shared_accepting import Accepted, accept_once
+
+__all__ = ["ID", "ID_PARAMETER", "Accepted", "Query", "accept", "find", "shown"]
 
 LIMIT_DEFAULT, LIMIT_MOST = 20, 200
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
@@ -36,29 +34,15 @@ def shown(status: str) -> str:
     return analytics.SHOWN.get(Status(status), status)
 
 
-#: status and ``data`` of an answer
-Accepted = tuple[int, dict[str, Any]]
-
-
 def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
-    """Do a POST that sends, once per Idempotency-Key, and knock on the engine's door."""
-    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+    """Do a POST that sends, once per Idempotency-Key; ``work`` returns the status and ``data``."""
 
-    def enveloped() -> tuple[int, dict[str, Any]]:
+    def enveloped() -> Accepted:
         status, data = work()
-        failpoint("accept.before_commit")
         return status, {"success": True, "data": data}
 
-    print_ = idempotency.fingerprint(request.method or "", request.path, body_of(request))
-    answer = idempotency.once(caller(request), key, print_, enveloped)
-    failpoint("accept.after_commit")
-    if not answer.replayed:
-        wake("messages")
-    failpoint("accept.before_response")
-    response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
-    if answer.replayed:
-        response["Idempotency-Replayed"] = "true"
-    return response
+    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+    return accept_once(request, enveloped, key=key, replay_header="Idempotency-Replayed")
 
 
 def find(account: Account, message_id: str) -> Message:

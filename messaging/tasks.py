@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices, tally
+from messaging import dispatch, heartbeat, housekeeping, notices, retention, tally, templates
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
@@ -38,3 +38,10 @@ def tell_owners() -> None:
 def sweep() -> None:
     """Delete what has been kept long enough."""
     housekeeping.sweep()
+    retention.sweep()
+
+
+@app.task(name="messaging.tasks.sync_templates", queue="maintenance")
+def sync_templates() -> None:
+    """Read the templates of the WhatsApp accounts whose time has come."""
+    templates.sync_due()

@@ -32,6 +32,10 @@ class Failure:
     detail: dict[str, Any] | None = None
 
 
+#: Meta reported a failure without a reason
+FAILED = Failure("failed", "WhatsApp could not deliver this message.")
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something that happened to a message.
@@ -158,7 +162,7 @@ def _failed(row: Row, change: Change, at: datetime) -> Step | None:
     if change.token is not None and (change.token != row.lease_token or row.status == Status.SENT):
         return None
     at = max(at, row.created_at, row.sent_at or row.created_at)
-    failure = change.failure or Failure("failed", "WhatsApp could not deliver this message.")
+    failure = change.failure or FAILED
     fresh = replace(
         row,
         status=Status.FAILED,

@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from messaging import whatsapi, whatsapi_media, whatsapi_reading, whatsapi_suppressions
+from messaging import (
+    dashboard,
+    dashboard_conversations,
+    dashboard_log,
+    dashboard_messages,
+    dashboard_setup,
+    dashboard_suppressions,
+    mojeeb,
+    mojeeb_reading,
+    mojeeb_templates,
+    whatsapi,
+    whatsapi_media,
+    whatsapi_reading,
+    whatsapi_suppressions,
+)
 
 urlpatterns = [
     path("send-message", whatsapi.SendMessage.as_view()),
@@ -17,5 +31,28 @@ urlpatterns = [
     path("suppressions", whatsapi_suppressions.Suppressions.as_view()),
     path("suppressions/<str:phone>", whatsapi_suppressions.SuppressionDetail.as_view()),
     path("auth/me/test-message", whatsapi_suppressions.TestMessage.as_view()),
+    path("app/setup", dashboard_setup.SetUp.as_view()),
+    path("app/setup/connect", dashboard_setup.Connect.as_view()),
+    path("app/setup/check", dashboard_setup.Check.as_view()),
+    path("app/setup/callback", dashboard_setup.Callback.as_view()),
+    path("app/setup/test", dashboard_setup.Test.as_view()),
+    path("app/setup/test/<str:message_id>", dashboard_setup.TestTimeline.as_view()),
+    path("app/setup/next", dashboard_setup.Next.as_view()),
     path("analytics/summary", whatsapi_reading.Summary.as_view()),
+    path("app", dashboard.Overview.as_view()),
+    path("app/messages", dashboard_messages.Messages.as_view()),
+    path("app/messages/export", dashboard_messages.Export.as_view()),
+    path("app/messages/<str:message_id>", dashboard_messages.MessagePage.as_view()),
+    path("app/messages/<str:message_id>/retry", dashboard_messages.Retry.as_view()),
+    path("app/messages/<str:message_id>/cancel", dashboard_messages.Cancel.as_view()),
+    path("app/batches/<str:batch_id>", dashboard_messages.BatchPage.as_view()),
+    path("app/conversations", dashboard_conversations.Conversations.as_view()),
+    path("app/conversations/<str:contact_id>", dashboard_conversations.Conversation.as_view()),
+    path("app/suppressions", dashboard_suppressions.Suppressions.as_view()),
+    path("app/suppressions/remove", dashboard_suppressions.Lift.as_view()),
+    path("app/log", dashboard_log.Log.as_view()),
+    path("v1/whatsapp/messages", mojeeb.SendText.as_view()),
+    path("v1/whatsapp/messages/lookup", mojeeb_reading.Lookup.as_view()),
+    path("v1/whatsapp/messages/<str:message_id>", mojeeb_reading.MessageStatus.as_view()),
+    path("v1/whatsapp/templates", mojeeb_templates.Templates.as_view()),
 ]

@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller, key_of
-from accounts.models import ApiKey
 from billing import plans
 from billing.gate import SEND, KeyView
 from config.dialects.whatsapi import ok, when
@@ -252,7 +251,7 @@ def _read_many(request: Request, items: list[Any]) -> list[Draft]:
 
 def _as_key(request: Request, draft: Draft) -> Draft:
     """A test key sends nothing for real."""
-    return queueing.as_test(draft) if key_of(request).kind == ApiKey.Kind.SK_TEST else draft
+    return queueing.as_test(draft) if key_of(request).is_test else draft
 
 
 class RetryMessage(KeyView):
@@ -273,7 +272,7 @@ class RetryMessage(KeyView):
         message = find(caller(request), message_id)
 
         def again() -> Accepted:
-            as_test = key_of(request).kind == ApiKey.Kind.SK_TEST
+            as_test = key_of(request).is_test
             queueing.retry(caller(request), message.pk, as_test=as_test)
             return 202, {"id": str(message.pk), "status": "queued"}
 

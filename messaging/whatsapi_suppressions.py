@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import caller, key_of
 from accounts.connections import default_connection
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, Connection
 from billing.gate import SEND, KeyView
 from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
@@ -132,7 +132,7 @@ class TestMessage(KeyView):
             raise invalid("credentials", "Verify your credentials first: POST /auth/me/credentials/verify.")
 
         draft = Draft(to=to, what=TEST_TEMPLATE)
-        if key_of(request).kind == ApiKey.Kind.SK_TEST:
+        if key_of(request).is_test:
             draft = queueing.as_test(draft)
 
         def send() -> Accepted:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.utils import timezone
@@ -131,6 +132,15 @@ def faulty_fields(answer: Any) -> list[str]:
     """Return the names of the fields that a 400 lists, in its order."""
     body: Mapping[str, Any] = answer.json()
     return [fault["field"] for fault in body.get("details", [])]
+
+
+def refusal(error: str, page: str) -> dict[str, Any]:
+    """Return the WhatsAPI dialect's answer to a refusal that names no fields."""
+    return {
+        "success": False,
+        "error": error,
+        "doc_url": f"{django_settings.PUBLIC_URL}/developers/errors/{page}",
+    }
 
 
 def without_trace(answer: Any) -> tuple[int, bytes, dict[str, str]]:

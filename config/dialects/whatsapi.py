@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework.request import Request
@@ -11,7 +10,10 @@ from rest_framework.response import Response
 
 from config import ratelimits
 from config.dialects.base import DialectView
-from config.errors import Refusal
+from config.dialects.wire import doc_url, when
+from config.errors import Invalid, Refusal
+
+__all__ = ["STATUS", "WhatsAPIView", "error_body", "ok", "when"]
 
 # The words of the core and the HTTP status that this dialect has for them (contract 1.4).
 STATUS = {
@@ -22,6 +24,7 @@ STATUS = {
     "account_deactivated": 403,
     "insufficient_scope": 403,
     "plan_not_eligible": 403,
+    "agent_not_authorized": 403,
     "quota_exceeded": 403,
     "not_found": 404,
     "method_not_allowed": 405,
@@ -42,15 +45,12 @@ def ok(data: Any, *, status: int = 200, **more: Any) -> Response:
     return Response({"success": True, "data": data, **more}, status=status)
 
 
-def when(moment: datetime | None) -> str | None:
-    """Write a moment as the document does: UTC, whole seconds, ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
 def error_body(refusal: Refusal) -> dict[str, Any]:
     """Write a refusal in the envelope; ``details`` only when a request was malformed."""
-    body: dict[str, Any] = {"success": False, "error": refusal.message}
-    if refusal.code == "invalid_request":
+    # All ways in which a key can be wrong look the same here, so they share a page, too.
+    page = "invalid_api_key" if STATUS.get(refusal.code) == 401 else refusal.code
+    body: dict[str, Any] = {"success": False, "error": refusal.message, "doc_url": doc_url(page)}
+    if isinstance(refusal, Invalid):
         body["details"] = [{"field": fault.field, "message": fault.message} for fault in refusal.fields]
     return body
 
@@ -73,12 +73,7 @@ class WhatsAPIView(DialectView):
         verdict = ratelimits.hit(name, limit=limit)
         self.rate_headers = verdict.headers()
         if not verdict.admitted:
-            raise Refusal(
-                "rate_limit_exceeded",
-                f"Rate limit of {limit} requests a minute reached. "
-                f"Try again in {verdict.retry_after} seconds.",
-                retry_after=verdict.retry_after,
-            )
+            raise ratelimits.exceeded(verdict)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Put the rate headers on every answer, whatever it is."""

@@ -1,11 +1,13 @@
-"""Bytes in, bytes out: the strict JSON parser and the fast renderer of both dialects."""
+"""Bytes in, bytes out: the strict JSON parser and the fast renderer, and what both dialects write alike."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import orjson
+from django.conf import settings
 from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -77,3 +79,13 @@ def body_of(request: Request) -> dict[str, Any]:
     """Return the request's JSON object; raises ``Refusal`` or ``Invalid`` when there is none to read."""
     data = request.data  # no body at all never reaches the parser and comes as an empty mapping
     return data if isinstance(data, dict) else {}
+
+
+def doc_url(code: str) -> str:
+    """Return the address of the page that explains an error code."""
+    return f"{settings.PUBLIC_URL}/developers/errors/{code}"
+
+
+def when(moment: datetime | None) -> str | None:
+    """Write a moment as both documents do: UTC, whole seconds, ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

@@ -140,7 +140,9 @@ async def go_on_uploading(call: Call) -> Any:
         raise GraphError(100, "More bytes than file_length announced.")
     if len(session["content"]) < session["size"]:
         return {"id": call.node, "file_offset": len(session["content"])}
-    return {"h": f"4::aW{hashlib.sha256(session['content']).hexdigest()}:{ids.trace_id()}"}
+    handle = f"4::aW{hashlib.sha256(session['content']).hexdigest()}:{ids.trace_id()}"
+    call.world.samples[handle] = (session["type"], session["content"])
+    return {"h": handle}
 
 
 @route("GET", "upload")

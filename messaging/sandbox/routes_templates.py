@@ -2,10 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
-from . import ids, seed_templates
+from . import ids, samples, seed_templates
 from .callbacks import Courier, Item
 from .errors import GraphError, no_such_object
 from .graph import Call, chosen_fields, route
@@ -36,7 +36,7 @@ _DEFAULT = (
 )
 
 
-def _fields_of(template: Template) -> dict[str, Callable[[], Any]]:
+def _fields_of(call: Call, template: Template) -> dict[str, Callable[[], Any]]:
     return {
         "id": lambda: template.id,
         "name": lambda: template.name,
@@ -47,7 +47,7 @@ def _fields_of(template: Template) -> dict[str, Callable[[], Any]]:
         "previous_category": lambda: None,
         "correct_category": lambda: None,
         "parameter_format": lambda: template.parameter_format,
-        "components": lambda: template.components,
+        "components": lambda: samples.shown_components(call.world, template, call.host_url),
         "quality_score": lambda: {"score": template.quality, "date": int(template.updated_at)},
         "rejected_reason": lambda: template.rejected_reason,
         "message_send_ttl_seconds": lambda: template.message_send_ttl_seconds,
@@ -58,7 +58,7 @@ def _fields_of(template: Template) -> dict[str, Callable[[], Any]]:
 
 
 def _shown(call: Call, template: Template) -> dict[str, Any]:
-    return chosen_fields(call, _fields_of(template), _DEFAULT, "WhatsAppMessageTemplate")
+    return chosen_fields(call, _fields_of(call, template), _DEFAULT, "WhatsAppMessageTemplate")
 
 
 @route("GET", "waba", "message_templates")
@@ -98,7 +98,7 @@ async def create(call: Call) -> Any:
     if (name, language) in waba.by_name:
         raise _refused(2388024, f"There is already {language} content for this template.")
     form = str(given.get("parameter_format", "POSITIONAL")).upper()
-    components = _checked(given.get("components"), category, form)
+    components = _checked(given.get("components"), category, form, call.world.samples)
     now = call.world.clock.now()
     template = Template(
         id=ids.fresh_numeric(16),
@@ -131,7 +131,9 @@ async def edit(call: Call) -> Any:
     if category != template.category and template.status == "APPROVED":
         raise _refused(2388039, "The category of an approved template cannot be edited.")
     if "components" in given:
-        template.components = _checked(given["components"], category, template.parameter_format)
+        template.components = _checked(
+            given["components"], category, template.parameter_format, call.world.samples
+        )
         template.spec = None
     template.category = category
     template.status = "PENDING"
@@ -228,7 +230,7 @@ def _refused(subcode: int, sentence: str) -> GraphError:
     )
 
 
-def _checked(given: Any, category: str, form: str) -> list[dict[str, Any]]:
+def _checked(given: Any, category: str, form: str, known: Container[str] = ()) -> list[dict[str, Any]]:
     """The components as reading will return them; a refusal if one cannot stand."""
     if form not in ("POSITIONAL", "NAMED"):
         raise GraphError(100, "Param parameter_format must be one of {POSITIONAL, NAMED}")
@@ -248,7 +250,7 @@ def _checked(given: Any, category: str, form: str) -> list[dict[str, Any]]:
         done = {**component, "type": kind}
         if kind == "HEADER":
             done["format"] = str(component.get("format", "TEXT")).upper()
-            _check_header(done)
+            _check_header(done, known)
         elif kind == "BODY":
             _check_body(done, form)
         elif kind == "FOOTER" and (
@@ -263,7 +265,7 @@ def _checked(given: Any, category: str, form: str) -> list[dict[str, Any]]:
     return made
 
 
-def _check_header(header: dict[str, Any]) -> None:
+def _check_header(header: dict[str, Any], known: Container[str]) -> None:
     if header["format"] == "TEXT":
         text = header.get("text")
         if not isinstance(text, str) or not 0 < len(text) <= 60 or len(variables(text)) > 1:
@@ -271,8 +273,11 @@ def _check_header(header: dict[str, Any]) -> None:
         if variables(text) and not header.get("example"):
             raise _refused(2388047, "A header with a variable needs an example.")
     elif header["format"] in ("IMAGE", "VIDEO", "DOCUMENT"):
-        if not (header.get("example") or {}).get("header_handle"):
+        handles = (header.get("example") or {}).get("header_handle")
+        if not isinstance(handles, list) or not handles or not isinstance(handles[0], str):
             raise _refused(2388047, "A media header needs an example handle.")
+        if handles[0].startswith("4::") and handles[0] not in known:
+            raise _refused(2388047, "The example handle is not one of an upload.")
     elif header["format"] not in ("LOCATION", "PRODUCT", "GIF"):
         raise _refused(2388047, "The header's format is not known.")
 

@@ -21,6 +21,7 @@ from . import (
     routes_messages,
     routes_numbers,
     routes_templates,
+    samples,
 )
 from .callbacks import Courier
 from .graph import COURIER, LIVES, WORLD, handle
@@ -49,6 +50,7 @@ def build_app(world: World) -> web.Application:
     page.add_routes(app)
     routes_control.add_routes(app)
     app.router.add_get("/whatsapp_business/attachments/", routes_media.download)
+    app.router.add_get(samples.PATH + "{template_id}", samples.show)
     app.router.add_route("*", "/{path:.*}", handle)
     return app
 

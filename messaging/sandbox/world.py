@@ -4,7 +4,7 @@ import collections
 import random
 from typing import Any
 
-from . import ids, seed, seed_templates
+from . import ids, seed, seed_examples, seed_templates
 from .clock import Clock
 from .limits import Limiter
 from .models import App, Contact, Media, Number, ReceivedMessage, SentMessage, Template, Token, Waba
@@ -59,6 +59,7 @@ class World:
         self.templates: dict[str, Template] = {}
         self.media: dict[str, Media] = {}
         self.uploads: dict[str, dict[str, Any]] = {}
+        self.samples: dict[str, tuple[str, bytes]] = {}
         self.messages: list[SentMessage] = []
         self.by_wamid: dict[str, SentMessage] = {}
         self.by_ref: dict[str, list[SentMessage]] = {}
@@ -143,7 +144,7 @@ class World:
                 waba_id, verified_name, app_id, {app_id: ""}, namespace=ids.alphanumeric(waba_id, 32).lower()
             )
             self.wabas[waba_id] = waba
-            for made in seed_templates.TEMPLATES:
+            for made in (*seed_templates.TEMPLATES, *seed_examples.EXAMPLES):
                 template = Template(
                     id=ids.numeric(f"template {waba_id} {made['name']}", 16),
                     waba_id=waba_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +15,7 @@ from accounts import keys
 from accounts.models import Account, ApiKey, Connection
 from config.dialects.whatsapi import WhatsAPIView
 from messaging.models import Message
-from tests.factories import Api, api, connect, make_account, make_key, without_trace
+from tests.factories import Api, api, connect, make_account, make_key, refusal, without_trace
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +75,7 @@ def answer_to(header: str | None) -> tuple:
 def test_a_wrong_key_gets_the_documents_answer():
     status, body, headers = answer_to(f"Bearer {KEY}")
     assert status == 401
-    assert body == b'{"success":false,"error":"Invalid API key."}'
+    assert json.loads(body) == refusal("Invalid API key.", "invalid_api_key")
     assert headers["WWW-Authenticate"] == "Bearer"
     assert headers["Cache-Control"] == "no-store"
 
@@ -105,7 +106,7 @@ def test_the_scheme_is_read_in_any_case(scheme, space):
 
 @pytest.mark.parametrize("kind", list(ApiKey.Kind))
 def test_both_kinds_of_key_work(kind):
-    account = make_account()
+    account = make_account("pro")
     assert api(make_key(account, kind=kind)[1]).get("/auth/me").json()["data"]["email"] == account.email
 
 
@@ -159,7 +160,7 @@ def test_a_deactivated_account_is_told_so_and_nothing_happens(deactivated, metho
     before = list(Connection.objects.values()), ApiKey.objects.filter(revoked_at=None).count()
     answer = client.send(method, path, BODIES.get(path))
     assert answer.status_code == 403
-    assert answer.json() == {"success": False, "error": "Your account has been deactivated."}
+    assert answer.json() == refusal("Your account has been deactivated.", "account_deactivated")
     after = list(Connection.objects.values()), ApiKey.objects.filter(revoked_at=None).count()
     assert after == before
     assert not Message.objects.exists()

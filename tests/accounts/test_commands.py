@@ -41,9 +41,9 @@ def test_create_account_prints_one_json_object():
 
 
 def test_both_keys_of_create_account_work():
-    made = created()
+    made = created("--plan", "pro")
     for name in ("api_key", "v1_key"):
-        assert api(made[name]).get("/auth/me").json()["data"]["plan"] == "free"
+        assert api(made[name]).get("/auth/me").json()["data"]["plan"] == "pro"
 
 
 def test_create_account_prints_lines_for_people():

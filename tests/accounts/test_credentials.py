@@ -231,7 +231,7 @@ def test_a_number_belongs_to_one_account_at_a_time(who):
     before = Connection.objects.values().get()
     answer = api(make_account()).put_json(PATH, GOOD | {"whatsappAccessToken": TOKEN + "evil"})
     assert answer.status_code == 409
-    assert set(answer.json()) == {"success", "error"}
+    assert set(answer.json()) == {"success", "error", "doc_url"}
     assert Connection.objects.values().get() == before
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from messaging.models import Message, MessageEvent, Status
-from tests.factories import Api, api, connect, make_account, make_message, without_trace
+from tests.factories import Api, api, connect, make_account, make_message, refusal, without_trace
 
 pytestmark = pytest.mark.django_db
 
@@ -145,7 +145,7 @@ def test_an_id_is_read_in_any_case(who, account):
 def unknown(who) -> tuple:
     answer = who.get(f"/messages/{uuid.uuid4()}")
     assert answer.status_code == 404
-    assert answer.json() == {"success": False, "error": "No message found with this id."}
+    assert answer.json() == refusal("No message found with this id.", "not_found")
     return _comparable(answer)
 
 

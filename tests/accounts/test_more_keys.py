@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import Account, ApiKey
 from messaging.models import Message, Status
-from tests.factories import api, connect, faulty_fields, make_account, make_key, make_message
+from tests.factories import api, connect, faulty_fields, make_account, make_key, make_message, refusal
 from tests.support import meta as support
 from tests.support.fixtures import meta, sandbox
 
@@ -185,7 +185,7 @@ def test_a_key_expires_by_itself(owner):
     ApiKey.objects.filter(pk=made["id"]).update(expires_at=timezone.now() - timedelta(seconds=1))
     answer = api(made["apiKey"]).get("/auth/me")
     assert answer.status_code == 401
-    assert answer.json() == {"success": False, "error": "Invalid API key."}
+    assert answer.json() == refusal("Invalid API key.", "invalid_api_key")
 
 
 def test_a_key_without_an_expiry_never_expires(owner):

@@ -50,7 +50,7 @@ def test_other_keys_of_the_account_go_on():
 
 @pytest.mark.django_db
 def test_the_new_key_may_do_what_the_old_one_might():
-    account = make_account()
+    account = make_account("pro")
     soon = timezone.now() + timedelta(days=1)
     agent = str(account.agents.get().pk)
     old, text = make_key(

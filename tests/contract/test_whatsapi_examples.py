@@ -18,7 +18,7 @@ from messaging.models import Message, Status
 from messaging.sandbox import seed
 from messaging.timeline import Change, record
 from tests.contract.conftest import Service
-from tests.factories import connect, make_account, make_key, make_message
+from tests.factories import connect, make_account, make_key, make_message, refusal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -264,7 +264,7 @@ def test_an_authorization_header_that_is_no_key_is_401(client, header):
     """Authentication."""
     answer = client.get("/auth/me", HTTP_AUTHORIZATION=header)
     assert answer.status_code == 401
-    assert answer.json() == {"success": False, "error": "Invalid API key."}
+    assert answer.json() == refusal("Invalid API key.", "invalid_api_key")
 
 
 def test_rate_headers_come_over_the_wire_and_not_on_metas_webhook(service: Service, customer):

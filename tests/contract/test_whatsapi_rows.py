@@ -16,7 +16,7 @@ from accounts.connections import remove_credentials
 from accounts.models import Account, Connection
 from messaging.models import Message, Status
 from messaging.timeline import Change, Failure, record
-from tests.factories import TOKEN, api, connect, faulty_fields, make_account, make_key, make_message
+from tests.factories import TOKEN, api, connect, faulty_fields, make_account, make_key, make_message, refusal
 from tests.support import meta as support
 from tests.support.fixtures import alice, app_secret, charlie, meta, number
 
@@ -860,7 +860,7 @@ def test_a_deactivated_account_is_403_and_a_wrong_key_stays_401(ready):
         assert answer.json()["success"] is False
     wrong = api("sk_live_" + "0" * 48).get("/auth/me")
     assert wrong.status_code == 401
-    assert wrong.json() == {"success": False, "error": "Invalid API key."}
+    assert wrong.json() == refusal("Invalid API key.", "invalid_api_key")
 
 
 # --- W55 to W60

@@ -3,6 +3,8 @@
 import pytest
 import requests
 
+from messaging.sandbox import seed
+
 
 def _texts(*values, **named):
     if named:
@@ -214,13 +216,13 @@ def test_it_pages_through_templates_with_cursors(meta, refused):
         if "next" not in page["paging"]:
             break
         page = requests.get(page["paging"]["next"], timeout=5).json()
-    assert len(names) == len(set(names)) == 16
+    assert len(names) == len(set(names)) == 28
     after = first["paging"]["cursors"]["after"]
     assert meta.call("GET", path, params={"limit": 5, "after": after}).json()["data"][0]["name"] == names[5]
     refused(meta.call("GET", path, params={"after": "nonsense"}), 131059)
     refused(meta.call("GET", path, params={"limit": "many"}), 100)
     approved = meta.call("GET", path, params={"status": "approved", "limit": 100}).json()["data"]
-    assert len(approved) == 12
+    assert len(approved) == 24
     named = meta.call("GET", path, params={"name": "login_code"}).json()["data"][0]
     assert named["components"][2]["buttons"][0]["type"] == "URL"
     assert (
@@ -349,3 +351,26 @@ def test_it_takes_a_paused_template_back(meta):
     paused = meta.call("GET", path, params={"name": "paused_offer"}).json()["data"][0]
     assert meta.call("POST", f"{paused['id']}/unpause").json() == {"success": True}
     assert meta.template(meta.customer(), "paused_offer").status_code == 200
+
+
+def test_it_shows_a_templates_sample_by_an_address_that_expires(meta, refused):
+    path = f"{meta.number.waba_id}/message_templates"
+    upload = {"file_length": 8, "file_type": "image/png", "file_name": "a.png"}
+    upload_id = meta.call("POST", f"{seed.APP_ID}/uploads", params=upload).json()["id"]
+    handle = meta.call("POST", upload_id, data=b"\x89PNGabcd", headers={"file_offset": "0"}).json()["h"]
+    header = {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": [handle]}}
+    made = {"name": "with_photo", "language": "en", "category": "UTILITY"}
+    body = {"type": "BODY", "text": "Look at this."}
+    wrong = header | {"example": {"header_handle": ["4::aWnothing:x"]}}
+    refused(meta.call("POST", path, json=made | {"components": [wrong, body]}), 100)
+    template_id = meta.call("POST", path, json=made | {"components": [header, body]}).json()["id"]
+    seeded = meta.call("GET", path, params={"name": "invoice_document"}).json()["data"][0]
+    for found, content in (
+        (meta.call("GET", template_id).json(), b"\x89PNGabcd"),
+        (seeded, b"%PDF"),
+    ):
+        address = found["components"][0]["example"]["header_handle"][0]
+        assert requests.get(address, timeout=5).content.startswith(content)
+        assert requests.get(address[:-1] + "_", timeout=5).status_code == 403
+    meta.control("POST", "clock", {"advance": 3601})
+    assert requests.get(address, timeout=5).status_code == 403
