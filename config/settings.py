@@ -310,5 +310,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "messaging.schemas.STATUSES",
         "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
+        "SoldPlan": "billing.schemas.SOLD_PLANS",
+        "PlanName": "billing.schemas.PLANS",
     },
 }

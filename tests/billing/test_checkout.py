@@ -117,6 +117,8 @@ def test_a_subscriber_is_led_to_the_change_of_his_subscription(stripe, account, 
     stripe.carry()
     assert plan_of(account) == "pro"
     assert len(stripe.world.tables["subscriptions"]) == 1
+    # The stand-in prorates as Stripe does: a whole month remained, so the whole difference.
+    assert [one["amount"] for one in stripe.world.tables["charges"].values()] == [1_900, 6_000]
     assert begin(account, {"plan": "pro"}).status_code == 409
 
 
