@@ -63,6 +63,7 @@ class QuotaWarning:
     """A quota that is nearly (80) or wholly (100) used."""
 
     account_id: uuid.UUID
+    plan: str
     percent: int
     used: int
     limit: int
@@ -74,10 +75,11 @@ class QuotaWarning:
 Publish = Callable[[list[QuotaWarning]], None]
 
 _NEAR = """
-SELECT p.id, p.account_id, p."limit", p.starts_at, p.ends_at, p.warned, p.mailed, sum(s.used)::bigint
+SELECT p.id, p.account_id, a.plan, p."limit", p.starts_at, p.ends_at, p.warned, p.mailed, sum(s.used)::bigint
 FROM billing_quotaperiod p JOIN billing_quotaslot s ON s.period_id = p.id
+    JOIN accounts_account a ON a.id = p.account_id
 WHERE p.used IS NULL AND p.ends_at > now() AND p."limit" > 0 AND least(p.warned, p.mailed) < 100
-GROUP BY p.id
+GROUP BY p.id, a.plan
 HAVING sum(s.used) * 100 >= p."limit" * (CASE WHEN least(p.warned, p.mailed) < 80 THEN 80 ELSE 100 END)
 LIMIT %s
 """
@@ -93,9 +95,9 @@ def warn_of_quotas(publish: Publish | None = None) -> int:
         cursor.execute(_NEAR, [BATCH])
         rows = cursor.fetchall()
     told = 0
-    for ident, account_id, limit, starts_at, ends_at, warned, mailed, used in rows:
+    for ident, account_id, plan, limit, starts_at, ends_at, warned, mailed, used in rows:
         percent = 100 if used >= limit else 80
-        warning = QuotaWarning(account_id, percent, used, limit, starts_at, ends_at)
+        warning = QuotaWarning(account_id, plan, percent, used, limit, starts_at, ends_at)
         period = QuotaPeriod.objects.filter(pk=ident)
         if warned < percent:
             with transaction.atomic():

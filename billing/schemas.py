@@ -8,12 +8,15 @@ from rest_framework import serializers
 
 from billing.plans import ADD_ONS, SELF_SERVICE, Plan
 
+PLANS = [str(plan) for plan in Plan]
+SOLD_PLANS = [str(plan) for plan in SELF_SERVICE]
+
 
 class CheckoutBody(serializers.Serializer[Any]):
     """Either ``plan`` or ``addOn``."""
 
     plan = serializers.ChoiceField(
-        choices=[str(plan) for plan in SELF_SERVICE],
+        choices=SOLD_PLANS,
         required=False,
         help_text="What to subscribe to or change to. Enterprise is arranged with sales.",
     )
@@ -74,7 +77,7 @@ class SubscriptionState(serializers.Serializer[Any]):
     """The subscription as Stripe last described it."""
 
     status = serializers.CharField()
-    plan = serializers.ChoiceField(choices=Plan.choices, allow_null=True)
+    plan = serializers.ChoiceField(choices=PLANS, allow_null=True)
     currentPeriodEnd = serializers.DateTimeField(allow_null=True)
     cancelAt = serializers.DateTimeField(allow_null=True)
     graceUntil = serializers.DateTimeField(
@@ -85,7 +88,7 @@ class SubscriptionState(serializers.Serializer[Any]):
 class UsageState(serializers.Serializer[Any]):
     """Plan, subscription and use."""
 
-    plan = serializers.ChoiceField(choices=Plan.choices)
+    plan = serializers.ChoiceField(choices=PLANS)
     period = Period()
     messages = MessagesUsed()
     agents = AgentsUsed()

@@ -82,15 +82,20 @@ def settle(customer: Customer, *, actor: str) -> bool:
 # --- what operators decide
 
 
-@transaction.atomic
-def override(account_id: uuid.UUID, *, plan: str, reason: str, until: datetime | None, actor: str) -> None:
-    """Give an account a plan for a time (``plan`` empty: end the override). Raises ``Invalid``."""
+def check_override(*, plan: str, reason: str, until: datetime | None) -> None:
+    """Raise ``Invalid`` unless an override names a plan, a reason and an end in the future (or none)."""
     if plan and plan not in Plan.values:
         raise invalid("override_plan", "Must be one of the plans.")
     if plan and not reason.strip():
         raise invalid("override_reason", "Say why; it is kept in the audit log.")
     if plan and until is not None and until <= timezone.now():
         raise invalid("override_until", "Must be in the future.")
+
+
+@transaction.atomic
+def override(account_id: uuid.UUID, *, plan: str, reason: str, until: datetime | None, actor: str) -> None:
+    """Give an account a plan for a time (``plan`` empty: end the override). Raises ``Invalid``."""
+    check_override(plan=plan, reason=reason, until=until)
     customer = customers.locked(account_id)
     before = customer.override_plan
     customer.override_plan = plan

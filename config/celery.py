@@ -83,6 +83,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=3, minute=17),
         "options": {"queue": "maintenance", "expires": 3600},
     },
+    "read templates": {
+        "task": "messaging.tasks.sync_templates",
+        "schedule": 10.0,
+        "options": {"queue": "maintenance", "expires": 10},
+    },
     "sweep": {
         "task": "messaging.tasks.sweep",
         "schedule": 3600.0,

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from billing.plans import LIMITS
+from config.api_errors import API_ERRORS
 from config.pages import not_found, only_read
 from config.samples import Section, expand, page_of
 from messaging import outcomes, suppressions, transitions
@@ -98,6 +99,8 @@ class Meaning:
     who: str
     does: str
     where: str
+    #: HTTP statuses of a refusal; empty for what becomes of a message
+    statuses: str = ""
 
 
 def _meaning(meta: MetaCode) -> Meaning:
@@ -105,16 +108,24 @@ def _meaning(meta: MetaCode) -> Meaning:
     return Meaning(meta.title, meta.slug, meta.tells, who, does, _CHANNELS[meta.channel])
 
 
+def _title(code: str) -> str:
+    return code.replace("_", " ").capitalize()
+
+
 def meanings(code: str) -> list[Meaning]:
     """Return what an error code means, Meta's number or a stable word; empty when nobody knows it."""
+    ours: list[Meaning] = []
+    if code in API_ERRORS:
+        told = API_ERRORS[code]
+        ours.append(Meaning(_title(code), code, told.tells, told.who, told.what, "", told.statuses))
     if code in OURS:
         failure, who, what = OURS[code]
-        return [Meaning(code.replace("_", " ").capitalize(), code, failure.message, who, what, "")]
+        ours.append(Meaning(_title(code), code, failure.message, who, what, ""))
     found = [meta for meta in (*known(), *_BY_STATUS) if code in (meta.slug, str(meta.code))]
     if not found and code.isascii() and code.isdigit() and len(code) < 10 and str(int(code)) == code:
         one = lookup(int(code))  # inside a range
         found = [one] if one.slug != lookup(None).slug else []
-    return [_meaning(meta) for meta in dict.fromkeys(found) if code != "-1"]
+    return ours + [_meaning(meta) for meta in dict.fromkeys(found) if code != "-1"]
 
 
 @lru_cache(maxsize=8)
@@ -165,10 +176,14 @@ def developers_markdown(request: HttpRequest) -> HttpResponse:
 
 @only_read
 def errors(request: HttpRequest) -> HttpResponse:
-    """List every failure that a message can end with."""
+    """List every refusal of our APIs and every failure that a message can end with."""
     codes = sorted(known(), key=lambda meta: meta.code)
     rows = [(meta.code, meta.slug, meta.title, ACTS[meta.outcome][0]) for meta in codes]
-    return render(request, "developers/errors.html", {"rows": rows, "ours": OURS.values()})
+    return render(
+        request,
+        "developers/errors.html",
+        {"rows": rows, "ours": OURS.values(), "refusals": API_ERRORS.values()},
+    )
 
 
 @only_read

@@ -18,6 +18,7 @@ _MEANINGS = {
     200: "OK",
     201: "Created",
     202: "Accepted: stored, and on its way",
+    204: "Done",
     401: "The key is missing, malformed, unknown, revoked or expired.",
     402: "The plan's quota is used up.",
     403: "The key or the plan does not cover this.",

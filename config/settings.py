@@ -302,11 +302,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # A PATCH takes what its serializer says; what is optional there says so itself.
+    "COMPONENT_SPLIT_PATCH": False,
     # The first one lets the explorer call the address it was opened at.
     "SERVERS": [{"url": "/"}, {"url": PUBLIC_URL}],
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "messaging.schemas.STATUSES",
         "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
+        "SoldPlan": "billing.schemas.SOLD_PLANS",
+        "PlanName": "billing.schemas.PLANS",
     },
 }

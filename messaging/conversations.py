@@ -26,7 +26,7 @@ WINDOW = timedelta(hours=24)
 WALKED = 3_000
 
 # A message is its conversation's last one when no newer one hangs on the same contact; both the walk and
-# the look-up are index scans (message_by_account, message_by_contact), so a page costs the same however
+# the look-up are index scans (message_of_account, message_by_contact), so a page costs the same however
 # many messages there are. A thread with thousands of new messages ends the walk early, not the page late.
 _LATEST = """
 WITH walked AS MATERIALIZED (

@@ -25,7 +25,7 @@ from accounts.vault import CannotOpen
 from config.celery import wake
 from config.errors import Refusal, invalid
 from config.forms import take
-from messaging import doctor, numbers, queueing
+from messaging import doctor, queueing, templates
 from messaging.drafts import Draft, RawTemplate
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import Message
@@ -176,7 +176,7 @@ def examine(number: Connection) -> None:
     try:
         doctor.examine(number, callback_url(number))
         if number.status == Connection.Status.ACTIVE and number.waba_id:
-            numbers.sync_templates(number)
+            templates.sync(number)
     except CannotOpen:
         fix = _("Save the access token again.")
         line = {"check": "token", "ok": False, "message": _("The saved token cannot be read."), "fix": fix}

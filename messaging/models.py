@@ -1,4 +1,7 @@
-"""The tables of messaging: Message (the ledger), MessageEvent, Contact, Template, OrphanStatus."""
+"""The tables of messaging: Message (the ledger), MessageEvent, Contact, OrphanStatus, …
+
+Those of templates are in ``template_models`` and can be had from here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ from django.db.models import Q
 
 from accounts.models import Account, ApiKey, Connection
 from config.ids import uuid7
+from messaging.template_models import HeaderSample as HeaderSample
+from messaging.template_models import Template as Template
+from messaging.template_models import TemplateEvent as TemplateEvent
+from messaging.template_models import TemplateSync as TemplateSync
 
 
 class Status(models.TextChoices):
@@ -191,7 +198,8 @@ class Message(models.Model):
                 name="message_due",
             ),
             models.Index(fields=["wamid"], condition=Q(wamid__isnull=False), name="message_by_wamid"),
-            models.Index(fields=["account", "-id"], name="message_by_account"),
+            # With the direction, so that a page's total is counted without reading the rows.
+            models.Index(fields=["account", "-id"], include=["direction"], name="message_of_account"),
             models.Index(fields=["account", "status", "-id"], name="message_by_status"),
             models.Index(fields=["contact", "-id"], name="message_by_contact"),
             models.Index(fields=["batch", "-id"], condition=Q(batch__isnull=False), name="message_by_batch"),
@@ -312,30 +320,3 @@ class OrphanStatus(models.Model):
 
     def __str__(self) -> str:
         return self.wamid
-
-
-class Template(models.Model):
-    """An approved (or pending, paused, …) template as Meta stores it."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="templates")
-    waba_id = models.CharField(max_length=20)
-    meta_id = models.CharField(max_length=32)
-    name = models.CharField(max_length=512)
-    language = models.CharField(max_length=20)
-    status = models.CharField(max_length=30)
-    category = models.CharField(max_length=30, blank=True)
-    parameter_format = models.CharField(max_length=12, default="POSITIONAL")
-    components = models.JSONField(default=list)
-    #: everything Meta said, also what we do not read yet
-    raw = models.JSONField(default=dict)
-    synced_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "waba_id", "meta_id"], name="template_once")
-        ]
-        indexes = [models.Index(fields=["account", "waba_id", "name", "language"], name="template_by_name")]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.language})"

@@ -1,4 +1,4 @@
-"""What Meta says of a number: its credentials checked one by one, its templates copied."""
+"""What Meta says of a number: its credentials checked one by one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Connection
-from config.json import character_problem
+from messaging import templates
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
-from messaging.models import Template
 
 #: messages a second by Meta's throughput level (cloud-api 3.1)
 _RATES = {"STANDARD": 80.0, "HIGH": 1000.0}
@@ -65,6 +63,8 @@ def verify(number: Connection) -> Diagnosis:
         checks.append(_check_subscription(graph, waba_id))
     verified = all(check.ok is not False for check in checks if check.check != "webhook") and bool(facts)
     _store(number, verified=verified, checks=checks, facts=facts, waba_id=waba_id)
+    if verified:
+        templates.want(number.account_id, number.waba_id)
     return Diagnosis(verified, checks)
 
 
@@ -226,50 +226,3 @@ def _check_subscription(graph: Graph, waba_id: str) -> Check:
             "In your Meta app open WhatsApp > Configuration, set the callback URL and subscribe to messages.",
         )
     return Check("webhook", True, "An app is subscribed; delivery reports will arrive.")
-
-
-def sync_templates(number: Connection) -> int:
-    """Copy the templates of the number's WhatsApp account; returns how many there are.
-
-    A template that Meta no longer lists is deleted here too. Raises ``GraphError``, ``GraphUnreachable``
-    or ValueError (no account id), and then changes nothing.
-    """
-    with graph_for(number) as graph:
-        found = [item for item in graph.templates(number.waba_id) if item.get("id") and item.get("name")]
-    now = timezone.now()
-    rows = [
-        Template(
-            account_id=number.account_id,
-            waba_id=number.waba_id,
-            meta_id=str(item["id"]),
-            name=str(item["name"])[:512],
-            language=str(item.get("language") or "")[:20],
-            status=str(item.get("status") or "")[:30],
-            category=str(item.get("category") or "")[:30],
-            parameter_format=str(item.get("parameter_format") or "POSITIONAL")[:12],
-            components=item.get("components") or [],
-            raw=item,
-            synced_at=now,
-        )
-        for item in found
-        if character_problem(str(item)) is None
-    ]
-    with transaction.atomic():
-        Template.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["account", "waba_id", "meta_id"],
-            update_fields=[
-                "name",
-                "language",
-                "status",
-                "category",
-                "parameter_format",
-                "components",
-                "raw",
-                "synced_at",
-            ],
-        )
-        mine = Template.objects.filter(account_id=number.account_id, waba_id=number.waba_id)
-        mine.exclude(meta_id__in=[row.meta_id for row in rows]).delete()
-    return len(rows)

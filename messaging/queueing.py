@@ -27,6 +27,7 @@ from messaging import contacts, suppressions, tally
 from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
 from messaging.drafts import Draft, Priority, RawTemplate
+from messaging.filling import fill_all
 from messaging.models import Batch, Message, Status, Template
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure, record, requeue
@@ -93,12 +94,13 @@ def queue(
     source: Message.Source,
     api_key: ApiKey | None = None,
     sender: Connection | None = None,
+    final: bool = True,
 ) -> Queued:
     """Store one message; ``sender`` None: from the account's default number.
 
-    Raises ``Invalid`` when the account has no credentials (W11).
+    Raises ``Invalid`` when the account has no credentials (W11), and what ``filling.fill_all`` raises.
     """
-    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender)[0]
+    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender, final=final)[0]
 
 
 # No savepoint: whoever calls this inside a transaction lets it end with what is raised here.
@@ -112,6 +114,7 @@ def queue_many(
     sender: Connection | None = None,
     bulk: bool = False,
     batch: Batch | None = None,
+    final: bool = True,
 ) -> list[Queued]:
     """Store several messages in one transaction and one insert; all or none.
 
@@ -125,6 +128,7 @@ def queue_many(
         raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
     if number is not None and not all(draft.dry_run for draft in drafts):
         _refuse_while_paused(number)
+    drafts = fill_all(account, number, drafts, final=final)
     people: dict[str, uuid.UUID] = {}
     if number is not None:
         people = contacts.open_conversations(

@@ -16,6 +16,8 @@ from messaging.models import Batch, Contact, Message, MessageEvent, Status
 
 #: pages by number read and skip what stands before them; beyond this only the cursor is quick
 DEEPEST = 100_000
+#: a page by number says how many there are up to this many; counting more would cost more than the page
+COUNTED = 10_000
 EXPORT_CHUNK = 1_000
 
 
@@ -33,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. ``total`` stops counting at ``DEEPEST``; ``next_cursor`` None: this is the last page."""
+    """One page. ``total`` stops counting at ``COUNTED``; ``next_cursor`` None: this is the last page."""
 
     messages: list[Message]
     total: int | None
@@ -88,7 +90,7 @@ def page(
     first = (number - 1) * limit
     if first + limit > DEEPEST:
         raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
-    return _page(list(rows[first : first + limit + 1]), limit, rows.order_by()[:DEEPEST].count())
+    return _page(list(rows[first : first + limit + 1]), limit, rows.order_by()[:COUNTED].count())
 
 
 def newest(account: Account, wanted: Wanted, *, limit: int, cursor: uuid.UUID | None = None) -> Page:

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from config.json import character_problem
-from messaging import contacts, suppressions
+from messaging import contacts, suppressions, templates
 from messaging.meta import codes
 from messaging.meta.callbacks import (
     Broken,
@@ -32,7 +32,7 @@ from messaging.meta.callbacks import (
     phone_number_ids,
 )
 from messaging.meta.payloads import read_ref
-from messaging.models import Message, MessageEvent, OrphanStatus, Status, Suppression, Template
+from messaging.models import Message, MessageEvent, OrphanStatus, Status, Suppression
 from messaging.timeline import Change, Failure, record
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,9 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
                 applied.park(callback, item.reason, item.raw)
                 continue
             if isinstance(item, TemplateChange):
-                _guarded(applied, callback, item, lambda i=item, c=callback: _template(c, i))
+                _guarded(
+                    applied, callback, item, lambda i=item, c=callback: templates.follow(i, c.account_id)
+                )
                 continue
             number = numbers.of(callback, item.phone_number_id)
             if number is None:
@@ -316,17 +318,3 @@ def _preference(number: Connection, item: UserPreference) -> None:
 def _stop_marketing(number: Connection, wa_id: str) -> None:
     for phone in contacts.numbers_of(number, wa_id):
         suppressions.suppress(number.account_id, phone, reason=Suppression.Reason.META, marketing_only=True)
-
-
-# --- templates
-
-
-def _template(callback: Callback, item: TemplateChange) -> None:
-    """Follow a template's status and category; the next sync brings the rest."""
-    mine = Template.objects.filter(waba_id=item.waba_id or "", meta_id=item.template_id)
-    if callback.account_id is not None:
-        mine = mine.filter(account_id=callback.account_id)
-    if item.event and item.field == "message_template_status_update":
-        mine.update(status=item.event[:30])
-    if item.category and item.field == "template_category_update":
-        mine.update(category=item.category[:30])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices, retention, tally
+from messaging import dispatch, heartbeat, housekeeping, notices, retention, tally, templates
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
@@ -39,3 +39,9 @@ def sweep() -> None:
     """Delete what has been kept long enough."""
     housekeeping.sweep()
     retention.sweep()
+
+
+@app.task(name="messaging.tasks.sync_templates", queue="maintenance")
+def sync_templates() -> None:
+    """Read the templates of the WhatsApp accounts whose time has come."""
+    templates.sync_due()

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.connections import default_connection
-from accounts.models import Account
+from accounts.models import Account, Connection
 from messaging import contacts, heartbeat, outcomes
 from messaging.claiming import Claim
 from messaging.meta import codes
@@ -103,13 +103,26 @@ def _may_repeat(claim: Claim) -> bool:
     return category == "UTILITY"
 
 
+def _successor(claim: Claim) -> Connection | None:
+    """Return the number that takes over: the account's default one, or none but itself under /v1.
+
+    There the caller named the number, and another brand's number must not speak in its place.
+    """
+    named = Message.objects.filter(pk=claim.id, source=Message.Source.MOJEEB).exists()
+    if named and claim.sender is not None:
+        return Connection.objects.filter(
+            account_id=claim.account_id, phone_number_id=claim.sender.phone_number_id, removed_at=None
+        ).first()
+    return default_connection(Account(pk=claim.account_id))
+
+
 def _rehome(claim: Claim) -> list[Change]:
     """W49: a message uses the credentials that are there when the worker runs.
 
     Its number was replaced: it moves to the account's present one and is due at once. There is none: it
     fails and says why.
     """
-    number = default_connection(Account(pk=claim.account_id))
+    number = _successor(claim)
     if number is None:
         return [_failed(claim, outcomes.NO_CREDENTIALS)]
     with transaction.atomic():

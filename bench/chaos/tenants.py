@@ -14,7 +14,7 @@ def make(count: int) -> list[dict[str, str]]:
     from accounts.models import ApiKey
     from accounts.registration import register
     from config.secret import Secret
-    from messaging import numbers
+    from messaging import templates
     from messaging.sandbox import seed
 
     made = []
@@ -30,7 +30,7 @@ def make(count: int) -> list[dict[str, str]]:
             waba_id=given.waba_id,
             app_secret=Secret(seed.APP_SECRET),
         )
-        numbers.sync_templates(connection)
+        templates.sync(connection)
         key, secret = keys.issue(account, name="Chaos")
         ApiKey.objects.filter(pk=key.pk).update(rate_limit_per_minute=10_000_000)
         made.append(

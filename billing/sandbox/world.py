@@ -283,17 +283,17 @@ class World:
         self.invoice(made, paid=True)
         return made
 
-    def invoice(self, subscription: Object, *, paid: bool) -> None:
-        """Make the invoice of a period, paid or not."""
-        item = subscription["items"]["data"][0]
+    def invoice(self, subscription: Object, *, paid: bool, amount: int | None = None) -> None:
+        """Make an invoice, paid or not; of the whole period unless another amount is given."""
+        due: int = subscription["items"]["data"][0]["price"]["unit_amount"] if amount is None else amount
         if paid:
-            self._charge(subscription["customer"], item["price"]["unit_amount"])
+            self._charge(subscription["customer"], due)
         invoice = {
             "id": f"in_{secrets.token_hex(9)}",
             "object": "invoice",
             "customer": subscription["customer"],
             "status": "paid" if paid else "open",
-            "amount_due": item["price"]["unit_amount"],
+            "amount_due": due,
             "currency": "eur",
             "livemode": False,
             "parent": {
@@ -309,8 +309,11 @@ class World:
         found = self.get("subscriptions", ident)
         item, wanted = found["items"]["data"][0], price(price_id)
         if wanted["unit_amount"] >= item["price"]["unit_amount"]:
+            start, end = item["current_period_start"], item["current_period_end"]
+            left = max(0.0, (end - self.now()) / (end - start))
+            more = round((wanted["unit_amount"] - item["price"]["unit_amount"]) * left)
             item["price"], found["_next_price"], found["schedule"] = wanted, None, None
-            self.invoice(found, paid=True)
+            self.invoice(found, paid=True, amount=more)
         else:
             found["_next_price"], found["schedule"] = price_id, f"sub_sched_{secrets.token_hex(7)}"
         self.emit("customer.subscription.updated", found)

@@ -37,9 +37,9 @@ _WABA_FIELDS = (
     "id,name,currency,timezone_id,message_template_namespace,account_review_status,"
     "business_verification_status,country,ownership_type"
 )
-_TEMPLATE_FIELDS = (
-    "id,name,language,status,category,previous_category,parameter_format,components,quality_score,"
-    "rejected_reason,message_send_ttl_seconds"
+TEMPLATE_FIELDS = (
+    "id,name,language,status,category,previous_category,parameter_format,components,"
+    "quality_score,rejected_reason,message_send_ttl_seconds"
 )
 
 
@@ -93,11 +93,12 @@ logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())
 class _Bearer(AuthBase):
     """Puts the token into the header at the last moment, so that no session holds it in the open."""
 
-    def __init__(self, token: Secret) -> None:
+    def __init__(self, token: Secret, scheme: str = "Bearer") -> None:
         self._token = token
+        self._scheme = scheme
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        request.headers["Authorization"] = f"{self._scheme} {self._token.reveal()}"
         return request
 
 
@@ -163,7 +164,7 @@ class Graph:
     def templates(self, waba_id: str) -> Iterator[dict[str, Any]]:
         """Yield the templates of an account, page by page, each id once and at most ``TEMPLATE_LIMIT``."""
         path = f"{checked_id(waba_id, 'waba_id')}/message_templates"
-        return self._pages(path, _TEMPLATE_FIELDS, limit=TEMPLATE_LIMIT)
+        return self._pages(path, TEMPLATE_FIELDS, limit=TEMPLATE_LIMIT)
 
     def subscribed_apps(self, waba_id: str) -> list[dict[str, Any]]:
         """Return the apps that get callbacks about an account, each with its override address if set."""
@@ -253,6 +254,10 @@ class Graph:
         *,
         files: Mapping[str, tuple[str, IO[bytes], str]] | None = None,
         form: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        scheme: str = "Bearer",
         **params: str,
     ) -> dict[str, Any]:
         """Make one call and return the JSON object Meta answered with."""
@@ -266,15 +271,17 @@ class Graph:
                 f"{self._base}/{path}",
                 params=params,
                 files=files,
-                data=form,
-                auth=_Bearer(self._token),
+                data=form if raw is None else raw,
+                json=json,
+                headers=headers,
+                auth=_Bearer(self._token, scheme),
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 status = response.status_code
                 trace = text(response.headers.get("x-fb-trace-id"))
-                raw = _read_bounded(response)
+                answer = _read_bounded(response)
         except requests.Timeout:
             reason = "Meta did not answer within the time limit"
         except requests.exceptions.SSLError:
@@ -287,7 +294,7 @@ class Graph:
             # Raised out here, because the exceptions of requests quote the address with its query and
             # would stay attached to ours as its context.
             raise GraphUnreachable(reason)
-        document = document_of(redact(raw, self._token, self._app_secret))
+        document = document_of(redact(answer, self._token, self._app_secret))
         if 200 <= status < 300 and isinstance(document, dict):
             return document
         if 200 <= status < 300:

@@ -1,4 +1,4 @@
-"""Buying: Stripe's pages are reached, one customer per account, and nothing but Stripe's word changes a plan."""
+"""Buying: Stripe's pages are reached, once for each account; nothing but Stripe's word changes a plan."""
 
 from __future__ import annotations
 
@@ -117,6 +117,8 @@ def test_a_subscriber_is_led_to_the_change_of_his_subscription(stripe, account, 
     stripe.carry()
     assert plan_of(account) == "pro"
     assert len(stripe.world.tables["subscriptions"]) == 1
+    # The stand-in prorates as Stripe does: a whole month remained, so the whole difference.
+    assert [one["amount"] for one in stripe.world.tables["charges"].values()] == [1_900, 6_000]
     assert begin(account, {"plan": "pro"}).status_code == 409
 
 
@@ -211,7 +213,7 @@ def test_another_accounts_reference_buys_nothing_for_it(stripe, account, plan_of
 
 @pytest.mark.django_db(transaction=True)
 def test_the_whole_upgrade_can_be_clicked_through(stripe, live_server, settings):
-    """Checkout, pay, limits; portal, cancel, the period ends: with the events carried by the stand-in itself."""
+    """Checkout, pay, limits; portal, cancel, the period ends: the stand-in itself carries the events."""
     settings.PUBLIC_URL = live_server.url
     account = make_account("free")
     client = api(account)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import pytest
 from django.test import Client
 
 from accounts.models import Account, Membership, User

@@ -167,6 +167,21 @@ def test_a_scheduled_message_follows_its_account_to_another_number(meta, alice):
     assert history(message) == ["scheduled", "queued", "sent"]
 
 
+def test_a_message_of_v1_never_goes_out_from_a_number_that_was_not_named(meta, alice):
+    """Its caller chose the number; the same number connected again may send it, no other."""
+    meta.connect(alice, 1)
+    first, second = queue_many(alice, 2)
+    Message.objects.filter(account=alice).update(source=Message.Source.MOJEEB)
+    meta.connect(alice, 2)
+    Message.objects.filter(pk=second.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    drain()
+    assert (row(first).status, row(first).failure) == ("failed", "no_credentials")
+    again = meta.connect(alice, 1)
+    Message.objects.filter(pk=second.pk).update(due_at=timezone.now())
+    drain()
+    assert (row(second).status, row(second).connection_id) == ("sent", again.pk)
+
+
 def test_a_token_that_cannot_be_opened_holds_the_number_and_marks_nothing(meta, alice, charlie, settings):
     number = meta.connect(alice, 1)
     messages = queue_many(alice, 3)

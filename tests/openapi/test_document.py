@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.dialects.whatsapi import WhatsAPIView
+from config.dialects.base import DialectView
+from tests.support.v1 import MESSAGES, TEMPLATES, org
+
+__all__ = ["org"]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -38,16 +41,44 @@ def _routes(patterns: list[URLPattern | URLResolver], before: str = "/") -> Iter
             yield route.replace("<str:", "{").replace(">", "}"), getattr(one.callback, "cls", None)
 
 
-def test_every_route_of_the_dialect_is_documented_and_nothing_else(operations):
-    served = {
+def _served() -> set[str]:
+    return {
         f"{method.upper()} {route}"
         for route, view in _routes(get_resolver().url_patterns)
-        if view is not None and issubclass(view, WhatsAPIView)
+        if view is not None and issubclass(view, DialectView)
         for method in METHODS
         if hasattr(view, method)
     }
-    assert len(served) > 20
-    assert set(operations) == served
+
+
+def test_every_route_of_the_dialects_is_documented_and_nothing_else(operations):
+    assert len(_served()) > 25
+    assert set(operations) == _served()
+
+
+def test_the_v1_document_is_the_v1_part_of_the_whole(client, document, operations):
+    """Its own title and version; its operations and shapes are those of the combined document."""
+    own = client.get("/v1/openapi.json").json()
+    assert own["openapi"].startswith("3.1")
+    assert own["info"]["version"] == "1.0.0"
+    assert own["info"]["title"] != document["info"]["title"]
+    listed = {f"{method.upper()} {path}" for path, item in own["paths"].items() for method in item}
+    assert listed == {label for label in _served() if " /v1/" in label}
+    for path, item in own["paths"].items():
+        assert item == document["paths"][path]
+    for name, schema in own["components"]["schemas"].items():
+        assert schema == document["components"]["schemas"][name]
+    assert client.post("/v1/openapi.json").status_code == 405
+
+
+@pytest.mark.parametrize("path", [MESSAGES, TEMPLATES])
+def test_sending_under_v1_has_examples_that_the_service_takes(path, operations, org):
+    examples = operations[f"POST {path}"]["requestBody"]["content"]["application/json"]["examples"]
+    assert examples
+    for example in examples.values():
+        body = example["value"] | {"agent_id": str(org.agent.pk)}
+        answer = org.api().post_json(path, body)
+        assert answer.status_code == 202, answer.content
 
 
 def test_every_operation_is_named_summarised_filed_and_described(operations):
@@ -75,17 +106,19 @@ def test_sending_has_examples_that_the_service_takes(label, operations, pro, key
 def test_every_operation_documents_its_refusals_in_the_one_envelope(operations):
     for label, operation in operations.items():
         refusals = {status for status in operation["responses"] if status >= "4"}
-        expected = {"400", "406", "429", "500", "503"}
+        v1 = " /v1/" in label
+        expected = {"406", "429", "500", "503"} | (set() if v1 else {"400"})
         if operation.get("security") not in (None, [], [{}]):
             expected |= {"401", "403"}
         if "requestBody" in operation:
-            expected |= {"413", "415"}
+            expected |= {"413", "415"} | ({"422"} if v1 else set())
         if "{" in label:
             expected.add("404")
         assert expected <= refusals, label
         for status in refusals:
             schema = operation["responses"][status]["content"]["application/json"]["schema"]
-            assert schema == {"$ref": "#/components/schemas/ErrorEnvelope"}, (label, status)
+            name = "ErrorEnvelopeV1" if v1 else "ErrorEnvelope"
+            assert schema == {"$ref": f"#/components/schemas/{name}"}, (label, status)
 
 
 def test_every_operation_but_registering_asks_for_a_key(operations):
@@ -104,6 +137,8 @@ def test_what_sends_takes_an_idempotency_key(operations):
         "POST /messages/bulk",
         "POST /messages/{message_id}/retry",
         "POST /auth/me/test-message",
+        "POST /v1/whatsapp/messages",
+        "POST /v1/whatsapp/templates",
     }
 
 

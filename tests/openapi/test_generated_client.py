@@ -11,20 +11,24 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
+
+from tests.support.v1 import Customer, org
+
+__all__ = ["org"]
 
 GENERATOR = Path(sys.executable).with_name("openapi-python-client")
 
 
-@pytest.fixture
-def generated(document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Generate the client and make it importable; returns the package's name."""
+def generate(document: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Generate a client and make it importable; returns the package's name."""
     source, config = tmp_path / "openapi.json", tmp_path / "config.yml"
     source.write_text(json.dumps(document))
-    config.write_text("package_name_override: hermod_generated\npost_hooks: []\n")
+    config.write_text(f"package_name_override: {name}\npost_hooks: []\n")
     done = subprocess.run(
         [
             *(GENERATOR, "generate", "--meta", "none", "--fail-on-warning"),
-            *("--path", source, "--config", config, "--output-path", tmp_path / "hermod_generated"),
+            *("--path", source, "--config", config, "--output-path", tmp_path / name),
         ],
         capture_output=True,
         text=True,
@@ -33,10 +37,13 @@ def generated(document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     )
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(tmp_path)
-    return "hermod_generated"
+    return name
 
 
-def test_a_generated_client_sends_a_message(generated: str, key: str, live_server: Any) -> None:
+def test_a_generated_client_sends_a_message(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, live_server: Any
+) -> None:
+    generated = generate(document, "hermod_generated", tmp_path, monkeypatch)
     package = importlib.import_module(generated)
     models = importlib.import_module(f"{generated}.models")
     send = importlib.import_module(f"{generated}.api.messages.send_message")
@@ -60,3 +67,37 @@ def test_a_generated_client_sends_a_message(generated: str, key: str, live_serve
     refused = send.sync(client=client, body=models.SendBodyRequest(to="+1", message="Hello"))
     assert refused.success is False
     assert refused.details[0].field == "to"
+
+
+def test_a_client_generated_from_the_v1_document_sends_a_template(
+    org: Customer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_server: Any
+) -> None:
+    document = requests.get(f"{live_server.url}/v1/openapi.json", timeout=20).json()
+    name = generate(document, "hermod_v1_generated", tmp_path, monkeypatch)
+    package = importlib.import_module(name)
+    models = importlib.import_module(f"{name}.models")
+    send = importlib.import_module(f"{name}.api.v1_sending.send_whats_app_template")
+    read = importlib.import_module(f"{name}.api.v1_reading.get_whats_app_message")
+    client = package.AuthenticatedClient(base_url=live_server.url, token=org.key())
+    values = models.TemplateV1RequestParameters()
+    values["customer_name"] = "Sara"
+    template = models.TemplateV1Request(name="order_shipped", language="en", parameters=values)
+
+    def ask(to: str) -> Any:
+        body = models.SendTemplateBodyRequest(
+            agent_id=org.agent.pk, from_="+15557654321", to=to, template=template
+        )
+        return send.sync_detailed(client=client, body=body)
+
+    sent = ask("+15551234567")
+    assert sent.status_code == 202
+    assert isinstance(sent.parsed.id, UUID)
+    assert (sent.parsed.status, sent.parsed.type_) == ("queued", "template")
+
+    found = read.sync(client=client, message_id=sent.parsed.id)
+    assert (found.to, found.agent_id) == ("+15551234567", org.agent.pk)
+    assert found.sent_at is None
+
+    refused = ask("15551234567")
+    assert refused.status_code == 422
+    assert (refused.parsed.error.code, refused.parsed.error.param) == ("invalid_phone_number", "to")

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from config.api_errors import API_ERRORS
 from config.developers import OURS
+from config.dialects import mojeeb, whatsapi
 from messaging.meta.codes import known
 from tests import factories
 from tests.pages.conftest import Visit
@@ -136,8 +138,26 @@ def test_every_code_of_meta_and_every_word_has_a_page(client: Any) -> None:
             page = client.get(f"/developers/errors/{name}")
             assert page.status_code == 200, name
             assert meta.slug in page.content.decode()
-    for slug in (*OURS, "refused", "meta_server_error"):
+    for slug in (*OURS, *API_ERRORS, "refused", "meta_server_error"):
         assert client.get(f"/developers/errors/{slug}").status_code == 200, slug
+
+
+def test_every_refusal_that_an_api_can_answer_is_explained_with_its_status(client: Any) -> None:
+    listed = client.get("/developers/errors").content.decode()
+    for word in mojeeb.CATALOGUE.values():
+        page = client.get(f"/developers/errors/{word.code}").content.decode()
+        assert str(word.status) in page or word.code == "endpoint_not_found", word
+        assert f'"/developers/errors/{word.code}"' in listed
+    for code, status in whatsapi.STATUS.items():
+        assert str(status) in client.get(f"/developers/errors/{code}").content.decode()
+
+
+def test_a_word_that_refuses_requests_and_fails_messages_is_explained_as_both(client: Any) -> None:
+    """Whoever was opted out before the send is refused, whoever did so after it fails the message."""
+    shared = set(API_ERRORS) & {*OURS, *(meta.slug for meta in known())}
+    assert shared == {"recipient_opted_out", "method_not_allowed"}
+    page = client.get("/developers/errors/recipient_opted_out").content.decode()
+    assert page.count('class="meaning"') == 2
 
 
 def test_a_code_inside_a_range_has_a_page(client: Any) -> None:

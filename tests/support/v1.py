@@ -1,4 +1,4 @@
-"""A customer of the ``/v1`` API: an account, its agents, their numbers, its keys; and what answers look like."""
+"""A customer of the ``/v1`` API: account, agents, numbers, keys; and what a refusal looks like."""
 
 from __future__ import annotations
 
@@ -64,11 +64,9 @@ class Customer:
 
 def add(account: Account, agent: Agent, phone: str, **fields: Any) -> Connection:
     """Connect a number that Meta has told us the digits of."""
-    number = add_number(
-        account,
-        agent,
-        Credentials(Secret(factories.TOKEN), "8" + phone[1:], waba_id=f"9{account.pk.int % 10**9}"),
-    )
+    waba_id = f"9{account.pk.int % 10**9}"
+    given = Credentials(Secret(factories.TOKEN), "8" + phone[1:], waba_id=waba_id)
+    number = add_number(account, agent, given)
     fields = {"display_phone": phone[1:], "status": Connection.Status.ACTIVE} | fields
     Connection.objects.filter(pk=number.pk).update(**fields)
     number.refresh_from_db()

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import Connection
 from accounts.vault import CannotOpen
 from messaging.meta.graph import GraphError, GraphUnreachable
-from messaging.numbers import sync_templates
+from messaging.templates import sync
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError("No account with a connected number has this id.")
         for number in live:
             try:
-                count = sync_templates(number)
+                count = sync(number)
             except (GraphError, GraphUnreachable, CannotOpen, ValueError) as error:
                 raise CommandError(f"{number}: {error}") from None
             self.stdout.write(f"{number}: {count} templates")

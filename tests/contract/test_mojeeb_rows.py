@@ -1,0 +1,845 @@
+"""The decided rows J1 to J62 of the contract: each test is one promise about what a customer of /v1 sees."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from accounts import agents, keys
+from accounts.models import Account, Agent, ApiKey, Connection
+from config import correlation
+from messaging import idempotency, suppressions
+from messaging.models import Contact, IdempotencyKey, Message, Status, Suppression
+from messaging.timeline import Change, Failure, record
+from messaging.transitions import FAILED
+from tests import factories
+from tests.factories import Api, make_message
+from tests.support.v1 import (
+    AGENTS,
+    LOOKUP,
+    MESSAGES,
+    PHONE,
+    TEMPLATES,
+    TO,
+    TRACE,
+    Customer,
+    add,
+    make_customer,
+    org,
+    refused,
+)
+
+__all__ = ["org"]
+
+pytestmark = pytest.mark.django_db
+
+
+def send(org: Customer, body: dict[str, Any] | None = None, **more: Any) -> Any:
+    """Send a text with a fresh key."""
+    return org.api().post_json(MESSAGES, org.text() if body is None else body, **more)
+
+
+def status(org: Customer, ident: object) -> dict[str, Any]:
+    """Look a message up."""
+    answer = org.api().get(f"{MESSAGES}/{ident}")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def sent(org: Customer, **fields: Any) -> Message:
+    """Store a message of this API that stands as told."""
+    return make_message(
+        org.account,
+        **{"source": Message.Source.MOJEEB, "connection": org.number, "agent_id": org.agent.pk} | fields,
+    )
+
+
+# --- J1, J57, J58: keys
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"revoked_at": timezone.now() - timedelta(days=1)}, "revoked_api_key"),
+        ({"expires_at": timezone.now() - timedelta(days=1)}, "expired_api_key"),
+    ],
+)
+def test_a_revoked_and_an_expired_key_have_codes_of_their_own(org, fields, code):
+    """J1."""
+    error = refused(
+        org.api(**fields).get(f"{MESSAGES}/x"), 401, code, kind="authentication_error", param=None
+    )
+    assert code.partition("_")[0] in error["message"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Basic YTpi",
+        "Bearer",
+        "Bearer ",
+        "Bearer mk_live_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
+        f"Bearer {keys.new_mk()}",
+        f"Bearer {keys.new_mk()[:-1]}",
+        "Bearer mk_prod_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
+    ],
+)
+def test_whatever_is_no_key_is_an_invalid_key(header):
+    """J1; each says in words what is wrong."""
+    more = {} if header is None else {"HTTP_AUTHORIZATION": header}
+    answer = Api().get(f"{MESSAGES}/x", **more)
+    error = refused(answer, 401, "invalid_api_key", kind="authentication_error")
+    assert error["message"] != keys.INVALID
+    assert answer["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_mistyped_key_is_refused_without_a_look_at_the_database(org, django_assert_num_queries):
+    """The checksum of contract 2.2: one character off, and nothing is asked."""
+    key = org.key()
+    place = 12
+    typo = key[:place] + ("a" if key[place] != "a" else "b") + key[place + 1 :]
+    with django_assert_num_queries(0):
+        refused(Api(typo).post_json(MESSAGES, org.text()), 401, "invalid_api_key")
+    assert send(org).status_code == 202
+
+
+def test_a_test_key_walks_the_whole_way_without_meta(org):
+    """mk_test_: a rehearsal that is flagged as one; it reads and refuses like a live key."""
+    who = org.api(kind=ApiKey.Kind.MK_TEST)
+    assert who.key and re.fullmatch(r"mk_test_[0-9A-Za-z]{22}_[0-9a-f]{10}", who.key)
+    answer = who.post_json(MESSAGES, org.text())
+    assert answer.status_code == 202
+    assert answer.json()["dry_run"] is True
+    assert Message.objects.get().dry_run is True
+    refused(who.post_json(MESSAGES, org.text(to="1")), 422, "invalid_phone_number")
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
+def test_the_scheme_may_be_written_in_any_case(org, scheme):
+    """J58."""
+    answer = Api().get(AGENTS, HTTP_AUTHORIZATION=f"{scheme} {org.key()}")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["key", "api_key", "access_token"])
+def test_a_key_in_the_address_is_not_read(org, name):
+    """J58."""
+    refused(Api().get(f"{AGENTS}?{name}={org.key()}"), 401, "invalid_api_key")
+
+
+def test_revocation_works_at_once_and_keeps_its_reason(org):
+    """J56."""
+    key, text = factories.make_key(org.account, kind=ApiKey.Kind.MK, scopes=("whatsapp:send",))
+    assert Api(text).get(AGENTS).status_code == 200
+    keys.revoke(org.account, key.pk, reason="left in a public repository")
+    refused(Api(text).get(AGENTS), 401, "revoked_api_key")
+    key.refresh_from_db()
+    assert key.revoked_reason == "left in a public repository"
+    assert [one.pk for one in keys.revoked(org.account)] == [key.pk]
+
+
+# --- J2 to J5, J49 to J51: what a message shows
+
+
+def failed_by_meta(org: Customer) -> Message:
+    """Let Meta refuse a message in its answer to the send."""
+    message = sent(org, status=Status.SUBMITTING, submitted_at=timezone.now(), due_at=timezone.now())
+    why = Failure("recipient_unreachable", "Nobody there.", code=131026, detail={"http_status": 400})
+    record([Change(message.pk, Status.FAILED, token=message.lease_token, failure=why)])
+    return message
+
+
+def test_a_message_that_meta_refused_at_once_was_handed_over_and_failed(org):
+    """J2, J3, J5, J49."""
+    shown = status(org, failed_by_meta(org).pk)
+    assert shown["status"] == "failed"
+    assert shown["sent_at"] and shown["failed_at"]
+    assert shown["sent_at"] <= shown["failed_at"]
+    assert shown["platform_message_id"] is None
+    assert shown["failure_reason"] == "recipient_unreachable"
+
+
+@pytest.mark.parametrize("slug", ["no_credentials", "meta_unreachable"])
+def test_a_message_that_never_left_has_no_time_of_sending(org, slug):
+    """J2."""
+    submitted = timezone.now() if slug == "meta_unreachable" else None
+    message = sent(org, status=Status.SUBMITTING, submitted_at=submitted, due_at=timezone.now())
+    record([Change(message.pk, Status.FAILED, token=message.lease_token, failure=Failure(slug, "."))])
+    shown = status(org, message.pk)
+    assert (shown["status"], shown["sent_at"]) == ("failed", None)
+    assert shown["failed_at"]
+
+
+def test_a_message_that_failed_later_keeps_the_time_it_was_sent(org):
+    """J2."""
+    message = sent(org)
+    early = timezone.now() - timedelta(seconds=90)
+    Message.objects.filter(pk=message.pk).update(created_at=early - timedelta(seconds=5))
+    record([Change(message.pk, Status.SENT, at=early, wamid="wamid.A")])
+    before = status(org, message.pk)
+    assert before["status"] == "sent" and before["sent_at"] and before["failed_at"] is None
+    assert before["platform_message_id"] == "wamid.A"
+    record([Change(message.pk, Status.FAILED, failure=FAILED)])
+    after = status(org, message.pk)
+    assert after["status"] == "failed"
+    assert (after["sent_at"], after["platform_message_id"]) == (before["sent_at"], "wamid.A")
+    assert after["failed_at"] > after["sent_at"]
+
+
+@pytest.mark.parametrize(
+    "state", [Status.QUEUED, Status.SCHEDULED, Status.RETRYING, Status.SUBMITTING, Status.UNKNOWN]
+)
+def test_until_meta_answers_a_message_is_queued_and_nothing_else(org, state):
+    """J3."""
+    shown = status(org, sent(org, status=state, submitted_at=timezone.now(), wamid=None).pk)
+    assert shown["status"] == "queued"
+    assert shown["sent_at"] is shown["failed_at"] is shown["platform_message_id"] is None
+    assert "failure_reason" not in shown
+
+
+def test_the_status_names_the_recipient(org):
+    """J4."""
+    assert status(org, send(org).json()["id"])["to"] == TO
+
+
+def test_a_read_receipt_before_the_delivery_stays_and_a_late_failure_changes_nothing(org):
+    """J50, J51."""
+    message = sent(org)
+    for change, expected in [(Status.READ, "read"), (Status.DELIVERED, "read"), (Status.FAILED, "read")]:
+        record([Change(message.pk, change, wamid="wamid.B")])
+        assert status(org, message.pk)["status"] == expected
+
+
+def test_a_cancelled_message_has_failed_and_says_why(org):
+    """The document has five statuses; the other API can cancel."""
+    ident = send(org).json()["id"]
+    factories.api(org.account).post_json(f"/messages/{ident}/cancel")
+    shown = status(org, ident)
+    assert (shown["status"], shown["failure_reason"]) == ("failed", "canceled")
+    assert shown["failed_at"] and shown["sent_at"] is None
+
+
+# --- J6, J7, J25 to J28, J55: agents and numbers
+
+
+def test_an_agent_that_is_not_there_and_one_of_somebody_else_are_the_same(org):
+    """J6."""
+    other = make_customer("+15550001111")
+    answers = [send(org, org.text(agent_id=one)) for one in (str(uuid.uuid4()), str(other.agent.pk))]
+    for answer in answers:
+        refused(answer, 403, "agent_not_authorized", kind="permission_error", available_phones=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "param"),
+    [
+        ({"agent_id": ...}, "invalid_request_body", "agent_id"),
+        ({"agent_id": None}, "invalid_request_body", "agent_id"),
+        ({"agent_id": "x"}, "invalid_agent_id", "agent_id"),
+        ({"agent_id": 7}, "invalid_agent_id", "agent_id"),
+        ({"agent_id": "{12345678-1234-1234-1234-123456789012}"}, "invalid_agent_id", "agent_id"),
+        ({"from": ...}, "invalid_request_body", "from"),
+        ({"from": "15557654321"}, "invalid_from_phone", "from"),
+        ({"from": ""}, "invalid_from_phone", "from"),
+        ({"from": ["+15557654321"]}, "invalid_from_phone", "from"),
+        ({"to": ...}, "invalid_request_body", "to"),
+        # J48: nothing is guessed
+        ({"to": "15551234567"}, "invalid_phone_number", "to"),
+        ({"to": "+1 555 123 4567"}, "invalid_phone_number", "to"),
+        ({"to": "+05551234567"}, "invalid_phone_number", "to"),
+        ({"to": "+123456"}, "invalid_phone_number", "to"),
+        ({"to": "+1234567890123456"}, "invalid_phone_number", "to"),
+        ({"to": "+١٥٥٥١٢٣٤٥٦٧"}, "invalid_phone_number", "to"),
+        ({"to": 15551234567}, "invalid_phone_number", "to"),
+        # J9
+        ({"text": ...}, "invalid_request_body", "text"),
+        ({"text": "Hello"}, "invalid_request_body", "text"),
+        ({"text": {}}, "invalid_request_body", "text.body"),
+        ({"text": {"body": ""}}, "invalid_request_body", "text.body"),
+        ({"text": {"body": " \n"}}, "invalid_request_body", "text.body"),
+        ({"text": {"body": "x" * 4097}}, "invalid_request_body", "text.body"),
+        ({"text": {"body": 5}}, "invalid_request_body", "text.body"),
+    ],
+)
+def test_a_field_of_a_text_that_is_missing_or_wrong_is_named(org, change, code, param):
+    """J7, J9, J48."""
+    refused(send(org, org.text(**change)), 422, code, kind="validation_error", param=param)
+    assert not Message.objects.exists()
+
+
+def test_the_longest_text_is_counted_in_characters(org):
+    """J9."""
+    assert send(org, org.text(text={"body": "👍" * 4096})).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("template", "code", "param"),
+    [
+        (..., "invalid_request_body", "template"),
+        ("order_shipped", "invalid_request_body", "template"),
+        ({"language": "en"}, "invalid_template_name", "template.name"),
+        ({"name": " ", "language": "en"}, "invalid_template_name", "template.name"),
+        ({"name": 1, "language": "en"}, "invalid_request_body", "template.name"),
+        ({"name": "x" * 513, "language": "en"}, "invalid_request_body", "template.name"),
+        ({"name": "a"}, "invalid_request_body", "template.language"),
+        ({"name": "a", "language": "english please"}, "invalid_request_body", "template.language"),
+    ],
+)
+def test_what_names_a_template_is_checked(org, template, code, param):
+    """J7."""
+    answer = org.api().post_json(TEMPLATES, org.text(text=..., template=template))
+    refused(answer, 422, code, param=param)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        # J24
+        ({"parameters": ["Sara"]}, "template.parameters"),
+        ({"parameters": {"1": {"text": "Sara"}}}, "template.parameters.1"),
+        ({"parameters": {"1": None}}, "template.parameters.1"),
+        ({"header_parameters": {"label": ["x"]}}, "template.header_parameters.label"),
+        ({"header_media_url": 7}, "template.header_media_url"),
+        # J20, J22
+        ({"buttons": {"index": 0}}, "template.buttons"),
+        ({"buttons": ["x"]}, "template.buttons[0]"),
+        ({"buttons": [{"url_suffix": "x"}]}, "template.buttons[0].index"),
+        ({"buttons": [{"index": -1}]}, "template.buttons[0].index"),
+        ({"buttons": [{"index": "0"}]}, "template.buttons[0].index"),
+        ({"buttons": [{"index": True}]}, "template.buttons[0].index"),
+        ({"buttons": [{"index": 1}, {"index": 0}, {"index": 1}]}, "template.buttons[2].index"),
+        ({"buttons": [{"index": 0, "url_suffix": ["x"]}]}, "template.buttons[0].url_suffix"),
+        ({"buttons": [{"index": 0, "action": "go"}]}, "template.buttons[0].action"),
+    ],
+)
+def test_values_that_are_none_are_refused_with_their_path(org, fields, param):
+    """J20, J22, J24."""
+    answer = org.api().post_json(TEMPLATES, org.template(**fields))
+    refused(answer, 422, "invalid_request_body", param=param)
+
+
+def test_a_number_without_a_match_is_answered_with_those_that_would_do(org):
+    """J26: active ones, with the plus, of this agent only."""
+    add(org.account, org.agent, "+15550000009")
+    add(org.account, org.agent, "+15550000008", is_active=False)
+    add(org.account, org.agent, "+15550000007", display_phone="")
+    gone = add(org.account, org.agent, "+15550000006")
+    Connection.objects.filter(pk=gone.pk).update(removed_at=timezone.now())
+    org.another("Other", "+15550000005")
+    error = refused(
+        send(org, org.text(**{"from": "+19999999999"})),
+        422,
+        "from_phone_not_found_for_agent",
+        kind="validation_error",
+        available_phones=["+15550000009", PHONE],
+    )
+    assert PHONE in error["message"]
+    for phone in ("+15550000008", "+15550000007", "+15550000006", "+15550000005"):
+        refused(send(org, org.text(**{"from": phone})), 422, "from_phone_not_found_for_agent")
+    assert send(org, org.text(**{"from": "+15550000009"})).status_code == 202
+
+
+def test_an_agent_without_a_number_has_none_available(org):
+    """J25."""
+    lonely = org.another("Lonely", phone=None)
+    answer = send(org, org.text(agent_id=str(lonely.pk)))
+    refused(answer, 422, "from_phone_not_found_for_agent", available_phones=[])
+
+
+def test_a_key_limited_to_agents_never_hears_of_another_ones_numbers(org):
+    """J43, J55."""
+    other = org.another()
+    limited = org.api(agent_ids=[str(other.pk)])
+    answer = limited.post_json(MESSAGES, org.text(**{"from": "+19999999999"}))
+    refused(answer, 403, "agent_not_authorized", kind="permission_error", available_phones=None)
+    allowed = org.text(agent_id=str(other.pk), **{"from": "+15557650001"})
+    assert limited.post_json(MESSAGES, allowed).status_code == 202
+    Connection.objects.filter(agent=other).update(agent=org.agent)
+    Agent.objects.filter(pk=other.pk).delete()
+    refused(limited.post_json(MESSAGES, allowed), 403, "agent_not_authorized")
+
+
+def test_a_message_of_an_agent_outside_the_keys_list_is_403_and_of_a_stranger_404(org):
+    """J27."""
+    mine = send(org).json()["id"]
+    limited = org.api(agent_ids=[str(org.another().pk)])
+    refused(limited.get(f"{MESSAGES}/{mine}"), 403, "agent_not_authorized")
+    stranger = make_customer("+15550001111")
+    refused(stranger.api().get(f"{MESSAGES}/{mine}"), 404, "message_not_found")
+
+
+def test_messages_of_another_key_of_the_organisation_are_seen(org):
+    """J28: each call here has a key of its own."""
+    assert status(org, send(org).json()["id"])["status"] == "queued"
+
+
+def test_a_message_stays_with_the_agent_it_was_sent_by(org):
+    """A number given to another agent later takes nothing with it."""
+    ident = send(org).json()["id"]
+    agents.assign(org.account, org.number.pk, org.another(phone=None).pk)
+    assert status(org, ident)["agent_id"] == str(org.agent.pk)
+
+
+def test_a_classic_key_that_names_no_agent_has_the_default_one(org):
+    """sk_live_ keys come from an API without agents."""
+    answer = org.api("*", kind=ApiKey.Kind.SK).post_json(MESSAGES, org.text(agent_id=...))
+    assert answer.status_code == 202
+    assert answer.json()["agent_id"] == str(org.agent.pk)
+
+
+def test_only_messages_of_this_api_are_shown(org):
+    """S4: not those of the other API, not what came in, not the dashboard's."""
+    for source in set(Message.Source) - {Message.Source.MOJEEB}:
+        refused(org.api().get(f"{MESSAGES}/{sent(org, source=source).pk}"), 404, "message_not_found")
+
+
+# --- J8, J10, J35, J36, J43 to J48: requests
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'"x"', b"null", b'{"to": NaN}', b'{"a": 1, "a": 2}', b"\xff", b'{"a": "\\u0000"}'],
+)
+def test_a_body_that_is_no_json_object_is_a_422(org, body):
+    """J8: this API has no 400."""
+    refused(org.api().post_json(MESSAGES, body), 422, "invalid_request_body", kind="validation_error")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
+def test_another_media_type_is_refused_in_the_envelope(org, kind):
+    refused(org.api().post_json(MESSAGES, b"x=1", type=kind), 415, "unsupported_media_type")
+
+
+def test_text_is_taken_whether_or_not_the_window_is_open(org):
+    """J10: only Meta knows."""
+    assert send(org).status_code == 202
+
+
+def test_somebody_who_opted_out_is_not_written_to(org):
+    """Our own code; nothing is stored."""
+    suppressions.suppress(org.account.pk, TO[1:], reason=Suppression.Reason.MANUAL)
+    refused(send(org), 422, "recipient_opted_out", param="to")
+    assert not Message.objects.exists()
+
+
+def test_the_first_fault_alone_is_told_in_the_order_of_the_contract(org):
+    """J43, J44: each step is reached only when the one before it is right."""
+    stranger = Api()
+    who = org.api()
+    steps: list[tuple[Api, dict[str, Any], str]] = [
+        (stranger, {"to": 1}, "invalid_api_key"),
+        (org.api("whatsapp:read"), {"to": 1}, "insufficient_scope"),
+        (who, {"agent_id": "x", "from": "x", "to": "x"}, "invalid_agent_id"),
+        (who, org.text(**{"agent_id": str(uuid.uuid4()), "from": "x", "to": "x"}), "invalid_from_phone"),
+        (who, org.text(agent_id=str(uuid.uuid4()), to="x"), "invalid_phone_number"),
+        (who, org.text(agent_id=str(uuid.uuid4()), text={}), "invalid_request_body"),
+        (who, org.text(**{"agent_id": str(uuid.uuid4()), "from": "+19999999999"}), "agent_not_authorized"),
+        (who, org.text(**{"from": "+19999999999"}), "from_phone_not_found_for_agent"),
+    ]
+    for client, body, code in steps:
+        assert client.post_json(MESSAGES, body).json()["error"]["code"] == code
+    assert who.post_json(MESSAGES, org.text()).status_code == 202
+
+
+def test_the_rate_comes_before_the_scope_and_the_body(org):
+    """J43."""
+    who = org.api("whatsapp:read", rate_limit_per_minute=1)
+    for _ in range(3):  # the window may turn once in between
+        last = who.post_json(MESSAGES, b"{")
+    refused(last, 429, "rate_limit_exceeded", kind="rate_limit_error")
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/x", "/v1/whatsapp", f"{MESSAGES}/", f"{MESSAGES}/a/b"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_unknown_path_is_a_404_in_this_dialect_key_or_not(org, path, method):
+    """J45."""
+    for who in (Api(), org.api()):
+        refused(who.send(method, path), 404, "endpoint_not_found", kind="not_found_error")
+
+
+@pytest.mark.parametrize("path", ["/v2/whatsapp/messages", "/v10", "/V1/agents"])
+def test_what_is_not_below_v1_speaks_the_other_dialect(path):
+    assert Api().get(path).json()["success"] is False
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", MESSAGES, "POST"), ("PUT", TEMPLATES, "GET, POST"), ("DELETE", f"{MESSAGES}/x", "GET")],
+)
+def test_a_wrong_method_is_a_405_with_what_is_allowed(org, method, path, allowed):
+    """J46."""
+    answer = org.api().send(method, path)
+    refused(answer, 405, "endpoint_not_found", kind="not_found_error")
+    assert set(allowed.split(", ")) <= set(answer["Allow"].split(", "))
+
+
+@pytest.mark.parametrize("ident", ["a", "order:42.retry-3_b", "x" * 128])
+def test_a_harmless_id_of_the_clients_own_is_honoured(org, ident):
+    """J47."""
+    answer = org.api().get(f"{MESSAGES}/x", HTTP_X_CORRELATION_ID=ident)
+    assert refused(answer, 404, "message_not_found")["correlation_id"] == ident
+
+
+@pytest.mark.parametrize("ident", ["", "x" * 129, "a b", "é", "a\tb", "<script>"])
+def test_any_other_id_is_replaced_by_one_of_ours(org, ident):
+    """J47."""
+    answer = org.api().get(f"{MESSAGES}/x", HTTP_X_CORRELATION_ID=ident)
+    assert TRACE.fullmatch(refused(answer, 404, "message_not_found")["correlation_id"])
+
+
+def test_every_answer_carries_its_correlation_id(org):
+    for answer in (send(org), org.api().get(AGENTS), Api().get("/v1/x"), Api().get(AGENTS)):
+        assert TRACE.fullmatch(answer["X-Correlation-ID"])
+
+
+@pytest.mark.parametrize(
+    "ident", ["x", "0", str(uuid.uuid4()), str(uuid.uuid4()).replace("-", ""), "%00", "null", "1" * 5_000]
+)
+def test_an_id_that_leads_nowhere_is_the_documents_404(org, ident):
+    """S4."""
+    answer = org.api().get(f"{MESSAGES}/{ident}")
+    error = refused(answer, 404, "message_not_found", kind="not_found_error")
+    assert error["message"] == "No message found with the supplied id."
+
+
+# --- J29 to J37: idempotency
+
+
+def once(
+    org: Customer, key: str, body: dict[str, Any] | None = None, path: str = MESSAGES, **more: Any
+) -> Any:
+    """Send with an Idempotency-Key."""
+    body = org.text() if body is None else body
+    return org.api(**more).post_json(path, body, HTTP_IDEMPOTENCY_KEY=key)
+
+
+def test_the_same_request_again_is_the_same_answer_and_sends_nothing(org):
+    """J29 (another key of the organisation), J32, J37."""
+    first, second = once(org, "k1"), once(org, "k1")
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert second.content == first.content
+    assert second["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first
+    assert "Idempotency-Replayed" not in second
+    assert second["X-Correlation-ID"] != first["X-Correlation-ID"]
+    assert Message.objects.count() == 1
+
+
+def test_the_order_of_a_bodys_members_does_not_make_it_another(org):
+    """J30."""
+    body = org.text()
+    once(org, "k1", body)
+    assert once(org, "k1", dict(reversed(body.items())))["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    "change", [{"path": TEMPLATES}, {"body": {"to": "+15550000000"}}], ids=["another path", "another body"]
+)
+def test_another_request_with_the_same_key_is_refused_and_names_the_first(org, change):
+    """J30, J32."""
+    first = once(org, "k1")
+    body = org.text() | change.get("body", {})
+    error = refused(
+        once(org, "k1", body, change.get("path", MESSAGES)),
+        422,
+        "idempotency_key_in_use_with_different_params",
+        kind="idempotency_error",
+        original_correlation_id=first["X-Correlation-ID"],
+    )
+    assert error["correlation_id"] != error["original_correlation_id"]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "code"),
+    [
+        ({"to": "x"}, "invalid_phone_number"),
+        ({"agent_id": str(uuid.uuid4())}, "agent_not_authorized"),
+        ({"from": "+19999999999"}, "from_phone_not_found_for_agent"),
+    ],
+)
+def test_a_refused_request_leaves_the_key_free(org, spoilt, code):
+    """J31: fix and retry."""
+    assert once(org, "k1", org.text() | spoilt).json()["error"]["code"] == code
+    assert once(org, "k1").status_code == 202
+    assert "Idempotent-Replayed" not in once(org, "k2")
+
+
+def test_a_replay_does_not_depend_on_todays_numbers(org):
+    """J43."""
+    first = once(org, "k1")
+    Connection.objects.update(is_active=False)
+    again = once(org, "k1")
+    assert again.content == first.content
+    assert again["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a\tb", "ü" * 256])
+def test_a_key_that_is_too_long_is_refused(org, key):
+    """J35."""
+    sent_as = key.encode().decode("latin-1")
+    refused(once(org, sent_as), 422, "invalid_request_body", param="Idempotency-Key")
+
+
+@pytest.mark.parametrize("key", ["x" * 255, "order 12345 — geliefert", "日" * 255])
+def test_any_readable_key_of_255_characters_is_one(org, key):
+    """J35: any text that the client chose."""
+    sent_as = key.encode().decode("latin-1")
+    once(org, sent_as)
+    assert once(org, sent_as)["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["", "  "])
+def test_an_empty_key_is_none(org, key):
+    """J35."""
+    once(org, key)
+    assert "Idempotent-Replayed" not in once(org, key)
+    assert Message.objects.count() == 2
+
+
+def test_a_key_on_a_look_up_does_nothing(org):
+    """J36."""
+    ident = send(org).json()["id"]
+    for _ in range(2):
+        answer = org.api().get(f"{MESSAGES}/{ident}", HTTP_IDEMPOTENCY_KEY="k1")
+        assert "Idempotent-Replayed" not in answer
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_a_key_counts_as_new_after_a_day(org):
+    """Contract 2.6."""
+    once(org, "k1")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
+    assert "Idempotent-Replayed" not in once(org, "k1")
+
+
+def test_a_replay_counts_against_the_rate(org):
+    """J37, and E4: a 429 leaves the key as it was."""
+    key = org.key(rate_limit_per_minute=2)
+    codes = [
+        Api(key).post_json(MESSAGES, org.text(), HTTP_IDEMPOTENCY_KEY="k1").status_code for _ in range(6)
+    ]
+    assert codes[0] == 202 and 429 in codes
+    assert once(org, "k1")["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_twin_of_a_request_under_way_waits_and_is_told_whose_it_is(monkeypatch):
+    """J32, J33, J34: the first one's row is not committed, and vanishes with its request."""
+    org = make_customer()
+    monkeypatch.setattr(idempotency, "WAIT_MILLISECONDS", 50)
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            print_ = idempotency.fingerprint("POST", MESSAGES, org.text())
+            cursor.execute(
+                idempotency._CLAIM, [org.account.pk, "k1", print_, "req_FIRST", idempotency.LIFETIME_HOURS]
+            )
+            token = correlation._current.set("req_FIRST")
+            idempotency._note_first(org.account, "k1")
+            correlation._current.reset(token)
+            answer = once(org, "k1")
+            refused(
+                answer,
+                409,
+                "idempotency_key_in_progress",
+                kind="idempotency_error",
+                original_correlation_id="req_FIRST",
+            )
+            assert answer["Retry-After"] == "1"
+    finally:
+        other.close()
+    assert once(org, "k1").status_code == 202
+
+
+# --- J38 to J40: rate
+
+
+def test_a_key_has_sixty_requests_a_minute_unless_it_was_given_others(org):
+    """Contract 2.7, J38, J39."""
+    for limit, fields in ((60, {}), (3, {"rate_limit_per_minute": 3})):
+        who = Api(org.key(**fields))
+        answers = [who.get(AGENTS) for _ in range(2 * limit + 1)]  # the window may turn once
+        last = answers[-1]
+        if last.status_code != 429:
+            last = next(one for one in answers if one.status_code == 429)
+        error = refused(last, 429, "rate_limit_exceeded", kind="rate_limit_error")
+        assert last["X-RateLimit-Limit"] == str(limit)
+        assert last["X-RateLimit-Remaining"] == "0"
+        wait = int(last["Retry-After"])
+        assert 1 <= wait <= 60
+        assert 0 <= int(last["X-RateLimit-Reset"]) - time.time() <= 61
+        assert f" {wait} seconds" in error["message"]
+        assert all("X-RateLimit-Limit" not in one for one in answers if one.status_code == 200)
+
+
+def test_each_key_has_its_own_counter(org):
+    """Contract 2.7."""
+    used_up = Api(org.key(rate_limit_per_minute=1))
+    assert 429 in [used_up.get(AGENTS).status_code for _ in range(3)]
+    assert Api(org.key(rate_limit_per_minute=1)).get(AGENTS).status_code == 200
+
+
+def test_without_a_key_nothing_is_counted(client):
+    """J40."""
+    for _ in range(70):
+        assert client.get(AGENTS).status_code == 401
+
+
+# --- J42, J54, J62: plan and scopes
+
+
+@pytest.mark.parametrize(
+    ("plan", "status"), [("free", 403), ("basic", 403), ("pro", 200), ("enterprise", 200)]
+)
+@pytest.mark.parametrize("kind", [ApiKey.Kind.MK, ApiKey.Kind.SK])
+def test_the_api_belongs_to_the_larger_plans(org, plan, status, kind):
+    """S0, J42: a key survives a downgrade and works again after it."""
+    who = org.api("*", kind=kind)
+    Account.objects.filter(pk=org.account.pk).update(plan=plan)
+    answer = who.get(AGENTS)
+    assert answer.status_code == status
+    if status == 403:
+        refused(answer, 403, "plan_not_eligible", kind="permission_error")
+    if kind == ApiKey.Kind.MK:
+        assert who.get("/messages").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("scopes", "sends", "reads"),
+    [
+        (("whatsapp:send",), True, True),
+        (("whatsapp:read",), False, True),
+        (("*",), True, True),
+        (("messenger:send",), False, False),
+        ((), False, False),
+    ],
+)
+def test_a_key_does_what_its_scopes_say(org, scopes, sends, reads):
+    """J54, J62."""
+    _, text = factories.make_key(org.account, kind=ApiKey.Kind.MK, scopes=scopes)
+    who = Api(text)
+    message = sent(org)
+    for answer, allowed in (
+        (who.post_json(MESSAGES, org.text()), sends),
+        (who.get(f"{MESSAGES}/{message.pk}"), reads),
+        (who.post_json(LOOKUP, {"ids": ["x"]}), reads),
+        (who.get(TEMPLATES), reads),
+        (who.get(AGENTS), reads),
+    ):
+        if allowed:
+            assert answer.status_code < 300
+        else:
+            refused(
+                answer, 403, "insufficient_scope", kind="permission_error", required_scope="whatsapp:send"
+            )
+
+
+def test_a_key_that_may_read_reads_in_the_other_dialect_too(org):
+    who = org.api("whatsapp:read")
+    assert who.get("/messages").status_code == 200
+    assert who.post_json("/send-message", {"to": TO[1:], "message": "Hi"}).status_code == 403
+
+
+def test_a_key_limited_to_agents_does_not_reach_around_its_list_by_the_other_dialect(org):
+    who = org.api("*", agent_ids=[str(org.another().pk)])
+    for method, path in (("POST", "/send-message"), ("GET", "/messages"), ("PUT", "/auth/me/credentials")):
+        answer = who.send(method, path, {"to": TO[1:], "message": "Hi"} if method == "POST" else None)
+        assert answer.status_code == 403
+        assert answer.json()["doc_url"].endswith("/agent_not_authorized")
+
+
+def test_a_deactivated_organisation_is_told_so(org):
+    who = org.api()
+    Account.objects.filter(pk=org.account.pk).update(is_active=False)
+    refused(who.get(AGENTS), 403, "account_deactivated", kind="permission_error")
+
+
+# --- J53: names
+
+
+@pytest.mark.parametrize(("name", "good"), [("a", True), ("x" * 100, True), (" ", False), ("x" * 101, False)])
+def test_a_key_has_a_name_of_up_to_a_hundred_characters(org, name, good):
+    """J53; the same name twice is fine."""
+    from config.errors import Invalid
+
+    if good:
+        assert keys.create(org.account, name=name)[0].name == name
+        assert keys.create(org.account, name=f" {name} ")[0].name == name
+    else:
+        with pytest.raises(Invalid) as caught:
+            keys.create(org.account, name=name)
+        assert [one.field for one in caught.value.fields] == ["name"]
+
+
+# --- J52, J60
+
+
+def test_a_database_that_is_away_is_a_503(org, monkeypatch):
+    """J52."""
+    from django.db import OperationalError
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise OperationalError
+
+    who = org.api()
+    monkeypatch.setattr("messaging.queueing.queue", gone)
+    answer = who.post_json(MESSAGES, org.text())
+    refused(answer, 503, "upstream_unavailable", kind="upstream_error")
+    assert answer["Retry-After"] == "2"
+
+
+def test_a_crash_is_a_500_that_tells_nothing_but_its_id(org, monkeypatch):
+    def crash(*_: Any, **__: Any) -> None:
+        raise RuntimeError("mk_live_secret")
+
+    who = org.api()
+    monkeypatch.setattr("messaging.queueing.queue", crash)
+    answer = who.post_json(MESSAGES, org.text())
+    refused(answer, 500, "internal_error", kind="internal_error")
+    assert b"secret" not in answer.content
+
+
+def test_a_send_joins_the_conversation_of_its_number_and_recipient(org):
+    """J60: one customer, one thread, whichever API it was."""
+    first = send(org).json()["id"]
+    factories.api(org.account).post_json("/send-message", {"to": TO[1:], "message": "Hi"})
+    person = Contact.objects.get(connection=org.number)
+    assert Message.objects.filter(contact=person).count() == 2
+    branch = org.another()
+    send(org, org.text(agent_id=str(branch.pk), **{"from": "+15557650001"}))
+    assert Message.objects.exclude(contact=person).get().connection.agent_id == branch.pk
+    assert Message.objects.get(pk=first).contact_id == person.pk
+
+
+def test_looking_up_costs_the_same_queries_whatever_is_found(org, django_assert_num_queries):
+    """A foreign message and a random id are answered by the same work."""
+    stranger = make_customer("+15550001111")
+    foreign = sent(stranger).pk
+    mine = sent(org).pk
+    key = org.key()
+    Api(key).get(AGENTS)  # notes that the key was used
+    shown = []
+    for ident in (foreign, uuid.uuid4(), mine):
+        with django_assert_num_queries(2):
+            shown.append(Api(key).get(f"{MESSAGES}/{ident}"))
+    assert [one.status_code for one in shown] == [404, 404, 200]
+    with connection.cursor() as cursor:
+        plans = []
+        for ident in (foreign, uuid.uuid4()):
+            cursor.execute(
+                "EXPLAIN SELECT 1 FROM messaging_message "
+                "WHERE account_id = %s AND id IN (%s) AND source = %s",
+                [org.account.pk, ident, "mojeeb"],
+            )
+            plans.append([re.sub(r"[0-9a-f-]{36}", "", row[0]) for row in cursor.fetchall()])
+    assert plans[0] == plans[1]
