@@ -1,4 +1,4 @@
-"""Django admin of accounts: plan and activity may be changed, credentials never seen."""
+"""Django admin of accounts: activity may be changed, credentials never seen."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ class MembershipInline(Inline):
 
 @admin.register(Account)
 class AccountAdmin(Page):
-    """Customers: the plan and the switch that deactivates them may be changed."""
+    """Customers: the switch that deactivates them may be changed.
+
+    The plan has one writer: see "billing of accounts", where a change needs a reason and is logged.
+    """
 
     list_display = ["name", "email", "plan", "is_active", "messages_sent", "numbers", "created_at"]
     list_filter = ["plan", "is_active"]
     search_fields = ["name", "email", "id"]
-    readonly_fields = ["id", "messages_sent", "created_at"]
+    readonly_fields = ["id", "plan", "messages_sent", "created_at"]
     inlines = [MembershipInline]
     show_full_result_count = False
 

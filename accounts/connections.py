@@ -13,14 +13,39 @@ from django.utils import timezone
 from accounts.models import Account, Agent, Connection
 from config.errors import Refusal
 from config.secret import Secret
+from config.sql import Columns, rows
 
 #: what a number that was held resumes with, as a part of its full rate
 RESUME_WITH = 0.1
 
 
+_NUMBER = Columns(Connection, "c")
+_DEFAULT = " ".join([
+    "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
+    "WHERE c.account_id = %s AND c.is_default AND c.removed_at IS NULL",
+])  # fmt: skip
+
+
 def default_connection(account: Account) -> Connection | None:
     """Return the number that an account sends from unless it names another."""
-    return account.connections.filter(is_default=True, removed_at=None).first()
+    found = rows(_DEFAULT, [account.pk])
+    return _NUMBER.make(found[0]) if found else None
+
+
+_WITH_SECRETS = " ".join([
+    "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
+    "WHERE c.app_secret_sealed <> '' AND c.removed_at IS NULL",
+    "AND (c.callback_key = %s OR c.phone_number_id = ANY(%s) OR c.waba_id = ANY(%s)) LIMIT 50",
+])  # fmt: skip
+
+
+def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> list[Connection]:
+    """Return at most 50 numbers with an app secret of their own that one of the three names.
+
+    Asked for every callback: whose secret may have signed it.
+    """
+    found = rows(_WITH_SECRETS, [callback_key, phones, wabas])
+    return [_NUMBER.make(values) for values in found]
 
 
 @dataclass(frozen=True, slots=True)

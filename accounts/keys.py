@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Account, ApiKey
 from config.errors import FieldError, Invalid, Refusal
 from config.secret import Secret
+from config.sql import Columns, rows
 
 _SK = re.compile(r"sk_(live|test)_[0-9a-f]{48}")
 _MK = re.compile(r"(mk_(?:live|test)_[0-9A-Za-z]{22})_([0-9a-f]{10})")
@@ -176,7 +177,7 @@ def authenticate(text: str) -> ApiKey:
     """
     if not well_formed(text):
         raise Refusal("invalid_api_key", INVALID, cause=MALFORMED)
-    key = ApiKey.objects.select_related("account").filter(digest=digest_of(text)).first()
+    key = _find(digest_of(text))
     if key is None:
         raise Refusal("invalid_api_key", INVALID, cause="This API key does not exist.")
     now = timezone.now()
@@ -186,6 +187,23 @@ def authenticate(text: str) -> ApiKey:
         raise Refusal("expired_api_key", INVALID, cause="This API key has expired. Create a new one.")
     if key.last_used_at is None or now - key.last_used_at > LAST_USED_EVERY:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key
+
+
+_KEY, _ACCOUNT = Columns(ApiKey, "k"), Columns(Account, "a")
+# Written out, because building this query through the ORM took a fifth of every accepted request.
+_FIND = " ".join([
+    "SELECT", _KEY.sql, ",", _ACCOUNT.sql, "FROM", ApiKey._meta.db_table, "k",
+    "JOIN", Account._meta.db_table, "a ON a.id = k.account_id WHERE k.digest = %s",
+])  # fmt: skip
+
+
+def _find(digest: bytes) -> ApiKey | None:
+    found = rows(_FIND, [digest])
+    if not found:
+        return None
+    key: ApiKey = _KEY.make(found[0][: len(_KEY)])
+    key.account = _ACCOUNT.make(found[0][len(_KEY) :])
     return key
 
 

@@ -32,6 +32,14 @@ class Account(models.Model):
     messages_sent = models.BigIntegerField(default=0)
     #: where the customer stands in the guided set-up; theirs to write (PUT /auth/me/onboarding)
     onboarding = models.JSONField(default=dict, blank=True)
+    #: since when somebody who proved the address owns it; registering by API proves nothing
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    #: when the guided set-up was finished or put aside; until then the dashboard offers it
+    set_up_at = models.DateTimeField(null=True, blank=True)
+    #: when its owner closed it; its rows are deleted a week later
+    closed_at = models.DateTimeField(null=True, blank=True)
+    #: messages that ended this many days ago are deleted; None: kept
+    retention_days = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -68,6 +76,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
+    #: how the dashboard speaks to this person; empty: as the browser asks
+    language = models.CharField(max_length=10, blank=True)
+    #: a name of the IANA database; empty: UTC
+    timezone = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -101,6 +113,50 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+
+class Invitation(models.Model):
+    """An offer of a membership, sent by mail; only a digest of the link's secret is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=10, choices=Membership.Role.choices, default=Membership.Role.MEMBER)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "account", Lower("email"), condition=Q(accepted_at=None), name="invitation_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.role})"
+
+
+class AuditEvent(models.Model):
+    """One line of the audit log: who did what to what. Written once, never changed (``accounts.audit``)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="audit_events")
+    #: a person's address or a key's beginning, as it was then
+    actor = models.CharField(max_length=254, blank=True)
+    action = models.CharField(max_length=60)
+    target = models.CharField(max_length=254, blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-at"], name="audit_by_account")]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action}"
 
 
 class Agent(models.Model):

@@ -98,7 +98,7 @@ def explain(bench: Any, pending: int) -> str:
         found.extend(line for (line,) in lines)
 
     plan("numbers with work", claim_sql.NUMBERS, [0.03, 0.25, 100])
-    plan("claim of 256", claim_sql.CLAIM, [numbers, share, [2] * 10, settings.SEND_LEASE_SECONDS])
+    plan("claim of 256", claim_sql.CLAIM, [numbers, share, [2] * 10, True, settings.SEND_LEASE_SECONDS])
     plan("reserve", claim_sql.RESERVE, [numbers, [0.1] * 10])
     chosen = [
         row[0]

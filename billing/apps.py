@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class BillingConfig(AppConfig):
-    """Plans today; subscriptions when Stripe moves in."""
+    """Plans, quotas, and what Stripe says of them."""
 
     name = "billing"

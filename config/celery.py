@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 import structlog
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import celeryd_init, setup_logging, worker_shutting_down
 from kombu import Queue
 
@@ -32,18 +34,27 @@ app.conf.update(
     broker_transport_options={"socket_connect_timeout": 2, "socket_keepalive": True},
     worker_proc_alive_timeout=20,
 )
-app.autodiscover_tasks(["messaging", "webhooks"])
+app.autodiscover_tasks(["messaging", "webhooks", "billing"])
+
+#: what comes too seldom for a queue of its own: its knocks go to this one
+_SHARED = {"billing": "maintenance"}
 
 # Knocks that nobody heard within a few seconds are worthless: the next one is already on its way.
 KNOCK_EXPIRES_SECONDS = 5
-_DRAINS = {"messages": "messaging.tasks.drain", "inbox": "webhooks.tasks.drain"}
+_DRAINS = {
+    "messages": "messaging.tasks.drain",
+    "inbox": "webhooks.tasks.drain",
+    "billing": "billing.tasks.drain",
+}
+#: how often beat knocks in case a knock was lost, in seconds; 1 where somebody waits for a message
+_EVERY = {"billing": 10.0}
 
 app.conf.beat_schedule = {
     **{
         f"knock on {queue}": {
             "task": task,
-            "schedule": 1.0,
-            "options": {"queue": queue, "expires": KNOCK_EXPIRES_SECONDS},
+            "schedule": _EVERY.get(queue, 1.0),
+            "options": {"queue": _SHARED.get(queue, queue), "expires": KNOCK_EXPIRES_SECONDS},
         }
         for queue, task in _DRAINS.items()
     },
@@ -61,6 +72,16 @@ app.conf.beat_schedule = {
         "task": "messaging.tasks.tell_owners",
         "schedule": 60.0,
         "options": {"queue": "maintenance", "expires": 60},
+    },
+    "watch over billing": {
+        "task": "billing.tasks.watch",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
+    "compare with Stripe": {
+        "task": "billing.tasks.reconcile",
+        "schedule": crontab(hour=3, minute=17),
+        "options": {"queue": "maintenance", "expires": 3600},
     },
     "read templates": {
         "task": "messaging.tasks.sync_templates",
@@ -80,14 +101,28 @@ def channel(queue: str) -> str:
     return f"hermod:wake:{queue}"
 
 
+#: a web process asks for a drain at most this often; beat asks every second anyway
+START_AT_MOST_EVERY_SECONDS = 0.1
+_asked: dict[str, float] = {}
+
+
+def _may_start(queue: str) -> bool:
+    now = time.monotonic()
+    if now - _asked.get(queue, 0.0) < START_AT_MOST_EVERY_SECONDS:
+        return False
+    _asked[queue] = now
+    return True
+
+
 def wake(queue: str) -> None:
     """Knock: a running drain hears it at once, else a task starts one.
 
     Never raises and never waits long. A lost knock costs at most a second, until beat's next one.
     """
     try:
-        if publish(channel(queue)) == 0:
-            app.send_task(_DRAINS[queue], queue=queue, expires=KNOCK_EXPIRES_SECONDS, retry=False)
+        if publish(channel(queue)) == 0 and _may_start(queue):
+            queue_, task = _SHARED.get(queue, queue), _DRAINS[queue]
+            app.send_task(task, queue=queue_, expires=KNOCK_EXPIRES_SECONDS, retry=False)
     except RedisUnavailable:
         pass
     except Exception as error:

@@ -121,7 +121,7 @@ def _is_address(text: str) -> bool:
 
 @checks.register(TAG)
 def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
-    """E010, E012, E013, W001–W003: what is fine on a laptop and dangerous on a server."""
+    """E010, E012, E013, E020, W001–W004: what is fine on a laptop and dangerous on a server."""
     found: list[checks.CheckMessage] = []
     if not settings.DEVELOPMENT:
         if settings.WEBHOOK_ALLOW_PRIVATE:
@@ -138,6 +138,15 @@ def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
                     "FAILPOINTS is set while DEBUG is off.",
                     hint="It makes the service kill or delay itself on purpose; unset it.",
                     id="hermod.E013",
+                )
+            )
+        if settings.STRIPE_API_BASE:
+            found.append(
+                checks.Error(
+                    "STRIPE_API_BASE is set while DEBUG is off.",
+                    hint="It sends the secret key, and the question who has paid, to somebody who is not "
+                    "Stripe; unset it.",
+                    id="hermod.E020",
                 )
             )
         if "*" in settings.ALLOWED_HOSTS:
@@ -170,6 +179,14 @@ def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
                 "Only one of STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET is set.",
                 hint="Checkout without the webhook takes money and changes no plan; set both or neither.",
                 id="hermod.W003",
+            )
+        )
+    if settings.STRIPE_SECRET_KEY and not (settings.STRIPE_PRICE_BASIC and settings.STRIPE_PRICE_PRO):
+        found.append(
+            checks.Warning(
+                "STRIPE_SECRET_KEY is set but a plan has no price.",
+                hint="Set STRIPE_PRICE_BASIC and STRIPE_PRICE_PRO; a plan without a price cannot be bought.",
+                id="hermod.W004",
             )
         )
     return found

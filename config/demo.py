@@ -49,8 +49,9 @@ def key_works(base_url: str, demo: Demo) -> bool:
         return True
 
 
-def text(demo: Demo, base_url: str, sandbox_url: str) -> str:
+def text(demo: Demo, base_url: str, sandbox_url: str, stripe_url: str = "") -> str:
     """Return the lines that let a newcomer send a first message by copy and paste."""
+    stripe = f"\n  stripe         {stripe_url}/   a stand-in: who pays, and its clock" if stripe_url else ""
     return f"""
 Demo account (plan pro), with a sandbox number and approved templates
   account id   {demo["account_id"]}
@@ -70,7 +71,7 @@ See what became of it (put the id from the answer in place of ID):
 
   documentation  {base_url}/docs
   admin          {base_url}/admin/
-  sandbox        {sandbox_url}/   what it received; spare numbers and tokens for the quickstart
+  sandbox        {sandbox_url}/   what it received; spare numbers and tokens for the quickstart{stripe}
 """
 
 

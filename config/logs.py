@@ -106,6 +106,8 @@ def logging_config(*, fmt: str, level: str) -> None:
     # An API view's 500 was logged where it happened, with its correlation id; Django would repeat it
     # without one when the request is over.
     requests.filters = [_WithTraceback()]
+    # Stripe's library tells every request twice; what matters is logged where the answer is used.
+    logging.getLogger("stripe").setLevel("WARNING")
     logging.getLogger("celery.app.trace").setLevel("WARNING")
     logging.getLogger("celery.worker.strategy").setLevel("WARNING")
     logging.getLogger("celery.beat").setLevel("WARNING")

@@ -6,6 +6,7 @@ a counter is gone would be the worse failure.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from config.errors import Refusal
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
+#: while Redis is away
+TELL_EVERY_SECONDS = 10.0
 
 # The clock is Redis's own, so that all web processes agree on where a window begins. A refused request
 # is not counted: the counter never runs away from the limit.
@@ -56,12 +59,23 @@ class Verdict:
         return found
 
 
+_told_at = -math.inf
+
+
+def _tell() -> None:
+    """Say loudly that nothing is limited, but not for every request."""
+    global _told_at
+    if time.monotonic() - _told_at >= TELL_EVERY_SECONDS:
+        _told_at = time.monotonic()
+        log.error("rate limits are off: Redis does not answer")
+
+
 def hit(name: str, *, limit: int, window: int = WINDOW_SECONDS) -> Verdict:
     """Count one request of ``name`` against ``limit`` per ``window`` seconds."""
     try:
         answer = our_redis.evaluate(_HIT, [f"hermod:rate:{name}"], [limit, window])
     except our_redis.RedisUnavailable:
-        log.error("rate limits are off: Redis does not answer", name=name.partition(":")[0])
+        _tell()
         now = int(time.time())
         reset = (now // window + 1) * window
         return Verdict(True, limit, limit, reset, reset - now)

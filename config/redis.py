@@ -73,3 +73,8 @@ def publish(channel: str) -> int:
 def evaluate(script: str, keys: Sequence[str], values: Sequence[Any]) -> list[Any]:
     """Run a Lua script in one round trip; raises ``RedisUnavailable``."""
     return list(_guarded(lambda: _script(script)(keys=list(keys), args=list(values))))
+
+
+def ask(call: Callable[[redis.Redis], T]) -> T:
+    """Do something else with the client, a pipeline for instance; raises ``RedisUnavailable``."""
+    return _guarded(lambda: call(client()))

@@ -75,6 +75,9 @@ DATABASES["default"]["OPTIONS"] = {
     "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
     "application_name": "hermod",
 }
+# The statements of the accepting path are prepared once per connection; 0 behind a pooler that cannot
+# carry prepared statements (PgBouncer before 1.21 in transaction mode).
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 # Only for tests on a throwaway server with fsync off; /readyz refuses such a server otherwise.
 DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -92,18 +95,38 @@ SEND_LEASE_SECONDS = env.float("SEND_LEASE_SECONDS", default=30.0)
 SEND_TIMEOUT_SECONDS = env.float("SEND_TIMEOUT_SECONDS", default=20.0)
 SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=256)
 UNKNOWN_WAIT_SECONDS = env.float("UNKNOWN_WAIT_SECONDS", default=600.0)
+# Longer than a batch of callbacks ever takes; a killed worker's callbacks wait this long.
+INBOX_LEASE_SECONDS = env.float("INBOX_LEASE_SECONDS", default=15.0)
+# Our own receiver counts as away when it was not seen well for this long (it is asked every 15 s).
+HEARTBEAT_GAP_SECONDS = env.float("HEARTBEAT_GAP_SECONDS", default=60.0)
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 MAX_BULK_MESSAGES = env.int("MAX_BULK_MESSAGES", default=1000)
+# Messages in a billing period, by plan; 0: as many as wanted.
+MONTHLY_MESSAGES = {
+    "free": env.int("MONTHLY_MESSAGES_FREE", default=1_000),
+    "basic": env.int("MONTHLY_MESSAGES_BASIC", default=10_000),
+    "pro": env.int("MONTHLY_MESSAGES_PRO", default=100_000),
+    "enterprise": env.int("MONTHLY_MESSAGES_ENTERPRISE", default=0),
+}
 
 # --- Stripe: empty means that billing answers 503
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_PRICE_BASIC = env.str("STRIPE_PRICE_BASIC", default="")
 STRIPE_PRICE_PRO = env.str("STRIPE_PRICE_PRO", default="")
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="").rstrip("/")
+# What can be bought besides a plan: code -> price; without a price it is not on offer.
+STRIPE_ADD_ON_PRICES = {
+    "messages_1000": env.str("STRIPE_PRICE_MESSAGES_1000", default=""),
+    "messages_5000": env.str("STRIPE_PRICE_MESSAGES_5000", default=""),
+    "messages_10000": env.str("STRIPE_PRICE_MESSAGES_10000", default=""),
+    "agent": env.str("STRIPE_PRICE_AGENT", default=""),
+}
+# Where Enterprise customers are sent: an address for mail, or a page.
+SALES_CONTACT = env.str("SALES_CONTACT", default="")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -113,6 +136,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.forms",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -125,6 +155,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.correlation.CorrelationMiddleware",
+    "config.requestlog.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.headers.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -133,6 +164,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.people.PeopleMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -150,6 +184,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.people.ui",
             ]
         },
     }
@@ -166,6 +201,47 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+FORM_RENDERER = "config.forms.Renderer"
+
+# --- signing in (django-allauth): by e-mail that was proven, with a second factor for those who want one
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/app"
+ACCOUNT_ADAPTER = "accounts.signing_in.Adapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.signing_in.SignUpForm"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# A code is typed into the browser that asked for it. A link would prove the address for whoever began.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 1_800
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PUBLIC_URL.startswith("https://") else "http"
+MFA_ADAPTER = "accounts.signing_in.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Hermod"
+# Browsers give passkeys to https and to localhost only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
+# Tries are counted here, so every process must count in the same place.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+LANGUAGES = [("en", "English"), ("ar", "العربية")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -194,6 +270,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 9 * 1024 * 1024
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+
+# Calls that each account's request log keeps; 0 keeps none.
+REQUEST_LOG_ENTRIES = env.int("REQUEST_LOG_ENTRIES", default=1000)
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
@@ -231,5 +310,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "messaging.schemas.STATUSES",
         "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
+        "SoldPlan": "billing.schemas.SOLD_PLANS",
+        "PlanName": "billing.schemas.PLANS",
     },
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import os
@@ -132,6 +133,7 @@ class Supervisor:
         self.embedded: Embedded | None = None
         self.base_url = ""
         self.sandbox_url = ""
+        self.stripe_url = ""
 
     def run(self) -> int:
         """Start everything, stay until asked to stop, stop everything; returns the exit code."""
@@ -162,13 +164,21 @@ class Supervisor:
         sandbox_port = port_of(self.env, "SANDBOX_PORT", 9000) if with_sandbox else 0
         if port == sandbox_port:
             raise SetupError(f"PORT and SANDBOX_PORT are both {port}: give them different numbers.")
+        # With a Meta or a Stripe of one's own, no pretended money.
+        with_stripe = with_sandbox and not self.env.get("STRIPE_SECRET_KEY")
+        stripe_port = self._stripe_port(sandbox_port, {port, sandbox_port}) if with_stripe else 0
         self.base_url = f"http://{HOST}:{port}"
         check_servers(self.env)
         self._start_servers()
-        self._complete_env(port, sandbox_port)
+        self._complete_env(port, sandbox_port, stripe_port)
         self._manage("migrate", "--noinput", "-v", "0")
         if with_sandbox:
             self.processes.start("sandbox", self._command("sandbox", "--port", str(sandbox_port)), self.env)
+        if with_stripe:
+            # Its state is kept: to forget who pays would end every plan at the next comparison.
+            state = str(self.data_dir / "stripe.json")
+            command = self._command("stripe_sandbox", "--port", str(stripe_port), "--state", state)
+            self.processes.start("stripe", command, self.env)
         self._start_product(port)
         shown = self._make_demo() if with_sandbox else None
         self._wait_until_ready()
@@ -178,7 +188,7 @@ class Supervisor:
         self.processes.say(f"everything answers after {time.monotonic() - began:.1f} s")
         print(f"READY {self.base_url}", flush=True)  # noqa: T201
         if shown is not None:
-            print(demo.text(shown, self.base_url, self.sandbox_url), flush=True)  # noqa: T201
+            print(demo.text(shown, self.base_url, self.sandbox_url, self.stripe_url), flush=True)  # noqa: T201
         else:
             self.processes.say("META_GRAPH_URL is set: no sandbox, no demo account; see create_account")
 
@@ -197,7 +207,28 @@ class Supervisor:
     def _services_file(self) -> Path:
         return self.data_dir / "services.env"
 
-    def _complete_env(self, port: int, sandbox_port: int) -> None:
+    def _stripe_port(self, sandbox_port: int, taken: set[int]) -> int:
+        """Return the port named for the stand-in for Stripe, else one beside the sandbox, else any free one.
+
+        Nobody has to know this variable to start two Hermods on one machine.
+        """
+        if self.env.get("STRIPE_SANDBOX_PORT"):
+            port = port_of(self.env, "STRIPE_SANDBOX_PORT", 9001)
+            if port in taken:
+                raise SetupError(
+                    f"STRIPE_SANDBOX_PORT is {port}, as another port is: give them different ones."
+                )
+            return port
+        for wanted in (sandbox_port + 1, 0):
+            if wanted in taken or wanted > 65535:
+                continue
+            with contextlib.suppress(OSError), socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((HOST, wanted))
+                return int(probe.getsockname()[1])
+        raise SetupError("No port is free for the stand-in for Stripe: name one in STRIPE_SANDBOX_PORT.")
+
+    def _complete_env(self, port: int, sandbox_port: int, stripe_port: int) -> None:
         """Add what the user left open; a variable that is set keeps its value."""
         self.env.update(secrets_of(self.data_dir, self.env))
         defaults = {
@@ -217,6 +248,12 @@ class Supervisor:
                 "META_APP_SECRET": str(seed.APP_SECRET),
                 "META_VERIFY_TOKEN": str(seed.VERIFY_TOKEN),
             }
+        if stripe_port:
+            from billing.sandbox import seed as stripe
+
+            self.stripe_url = f"http://{HOST}:{stripe_port}"
+            defaults |= {**stripe.SETTINGS, "STRIPE_API_BASE": self.stripe_url}
+            defaults["STRIPE_SANDBOX_PORT"] = str(stripe_port)
         for name, value in defaults.items():
             self.env[name] = self.env.get(name) or value
         self.env["DATA_DIR"] = str(self.data_dir)
@@ -277,6 +314,8 @@ class Supervisor:
     def _wait_until_ready(self) -> None:
         if self.sandbox_url:
             self.processes.wait_for(lambda: answers(f"{self.sandbox_url}/"), "the sandbox")
+        if self.stripe_url:
+            self.processes.wait_for(lambda: answers(f"{self.stripe_url}/"), "the stand-in for Stripe")
         try:
             self.processes.wait_for(self._ready, "the web server and a worker", 90)
         except ChildFailed as error:

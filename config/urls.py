@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from config import developers, openapi_v1, pages
+from accounts import dashboard
+from config import developers, events, openapi_v1, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home),
@@ -15,13 +16,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", pages.only_read(SpectacularSwaggerSplitView.as_view(url_name="openapi")), name="docs"),
     path("developers", developers.developers),
     path("developers.md", developers.developers_markdown),
+    path("developers/events", events.events),
+    path("developers/events.md", events.events_markdown),
+    path("developers/events.json", events.events_json),
+    path("developers/events/vectors.json", events.vectors),
+    path("developers/events/<str:name>.json", events.event_schema),
     path("developers/errors", developers.errors),
     path("developers/errors/<str:code>", developers.error),
     path("llms.txt", developers.llms),
     path("", include("accounts.urls")),
+    path("", include("billing.urls")),
     path("", include("messaging.urls")),
     path("", include("webhooks.urls")),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    re_path(r"^app(?:/.*)?$", dashboard.NotFound.as_view()),
     # Last: the API's own envelope for every other address.
     re_path(r"", pages.not_found),
 ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from messaging.models import Message
 
+#: claims without an outcome after which a row is only claimed while no other such row is under way
+SUSPECT_CRASHES = 3
+
 # Numbers that have pending rows, found by skipping from one to the next in the partial index: the cost
 # is one probe per such number, not one per row.
 NUMBERS = """
@@ -43,7 +46,15 @@ _LANE = """
     SELECT p.id, w.connection_id FROM {slots} w CROSS JOIN LATERAL (
         SELECT m.id FROM messaging_message m
         WHERE m.connection_id = w.connection_id AND m.lane = {lane} AND m.due_at <= now()
+            AND m.crashes < {most}
         ORDER BY m.due_at LIMIT w.slots FOR NO KEY UPDATE SKIP LOCKED) p
+"""
+# Rows whose claims ended without an outcome again and again, one at a time: if one of them kills the
+# worker, only its own count goes on.
+_SUSPECT = """
+    SELECT m.id FROM messaging_message m JOIN wanted w USING (connection_id)
+    WHERE %s AND m.crashes >= {most} AND m.due_at <= now()
+    ORDER BY m.due_at LIMIT 1 FOR NO KEY UPDATE OF m SKIP LOCKED
 """
 _LEFT = """
     SELECT w.connection_id, greatest({least}, w.slots - count(taken.id))::int AS slots, w.bulk
@@ -66,16 +77,24 @@ RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipi
                           AND t.language = m.content->'template'->>'language'))),
           m.round
 """
+
+
+def _lane(slots: str, lane: Message.Lane) -> str:
+    return _LANE.format(slots=slots, lane=int(lane), most=SUSPECT_CRASHES)
+
+
 CLAIM = (
     "WITH wanted AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) "
     "AS w(connection_id, slots, bulk)), "
-    f"replies AS MATERIALIZED ({_LANE.format(slots='wanted', lane=int(Message.Lane.REPLY))}), "
+    f"replies AS MATERIALIZED ({_lane('wanted', Message.Lane.REPLY)}), "
     f"after_replies AS ({_LEFT.format(slots='wanted', taken='replies', least='0')}), "
-    f"singles AS MATERIALIZED ({_LANE.format(slots='after_replies', lane=int(Message.Lane.SINGLE))}), "
+    f"singles AS MATERIALIZED ({_lane('after_replies', Message.Lane.SINGLE)}), "
     f"after_singles AS ({_LEFT.format(slots='after_replies', taken='singles', least='w.bulk')}), "
-    f"bulk AS MATERIALIZED ({_LANE.format(slots='after_singles', lane=int(Message.Lane.BULK))}) "
+    f"bulk AS MATERIALIZED ({_lane('after_singles', Message.Lane.BULK)}), "
+    f"suspect AS MATERIALIZED ({_SUSPECT.format(most=SUSPECT_CRASHES)}) "
     + _LEASE.format(
-        ids="SELECT id FROM replies UNION ALL SELECT id FROM singles UNION ALL SELECT id FROM bulk"
+        ids="SELECT id FROM replies UNION ALL SELECT id FROM singles UNION ALL SELECT id FROM bulk "
+        "UNION ALL SELECT id FROM suspect"
     )
 )
 # Materialised, because the planner may run a mere subquery once per row, and each run would pick others.

@@ -67,14 +67,24 @@ class Claim:
     suppressed: bool  # the recipient opted out since the message was accepted
     round: int
 
+    @property
+    def suspect(self) -> bool:
+        """Whether earlier claims of this message ended with their worker often enough to set it apart."""
+        return self.crashes > claim_sql.SUSPECT_CRASHES
+
 
 @transaction.atomic
-def claim(capacity: int) -> list[Claim]:
-    """Lease up to about ``capacity`` due messages; an empty list when nothing is due or may go now."""
+def claim(capacity: int, *, suspect: bool = True) -> list[Claim]:
+    """Lease up to about ``capacity`` due messages; an empty list when nothing is due or may go now.
+
+    ``suspect``: one of them may be a message whose earlier claims ended with their worker. At most one at
+    a time should be under way in a process, so that a message which kills workers is told from those that
+    were merely near it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(claim_sql.NUMBERS, [RECOVERY_PER_SECOND, HORIZON_SECONDS, NUMBERS_PER_CLAIM])
         numbers = cursor.fetchall()
-        claims = _of_numbers(cursor, numbers, capacity) if numbers else []
+        claims = _of_numbers(cursor, numbers, capacity, suspect) if numbers else []
         if len(claims) < capacity:
             cursor.execute(
                 claim_sql.CLAIM_WITHOUT_NUMBER, [capacity - len(claims), settings.SEND_LEASE_SECONDS]
@@ -83,7 +93,7 @@ def claim(capacity: int) -> list[Claim]:
     return claims
 
 
-def _of_numbers(cursor: Any, numbers: Sequence[tuple[Any, ...]], capacity: int) -> list[Claim]:
+def _of_numbers(cursor: Any, numbers: Sequence[tuple[Any, ...]], capacity: int, suspect: bool) -> list[Claim]:
     senders: dict[uuid.UUID, Sender] = {}
     rates: dict[uuid.UUID, float] = {}
     first_slots: dict[uuid.UUID, float] = {}
@@ -105,7 +115,8 @@ def _of_numbers(cursor: Any, numbers: Sequence[tuple[Any, ...]], capacity: int) 
     if probing:
         cursor.execute(claim_sql.PROBE, [PROBE_EVERY_SECONDS, probing])
     cursor.execute(
-        claim_sql.CLAIM, [list(slots), list(slots.values()), list(bulk.values()), settings.SEND_LEASE_SECONDS]
+        claim_sql.CLAIM,
+        [list(slots), list(slots.values()), list(bulk.values()), suspect, settings.SEND_LEASE_SECONDS],
     )
     rows = pairs.admit(cursor, cursor.fetchall())
     # Within a number the lane decides who gets the earlier slot; the rows come back in no order.

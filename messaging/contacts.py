@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest
 
 from accounts.models import Connection
 from config.ids import uuid7
+from config.sql import rows
 from messaging.models import Contact, Message
 
 _FIND = (
@@ -21,7 +22,7 @@ _FIND = (
 )
 _ADD = (
     "INSERT INTO messaging_contact (id, account_id, connection_id, phone, profile_name, created_at) "
-    "SELECT u.id, %s, %s, u.phone, '', now() FROM unnest(%s::uuid[], %s::text[]) AS u(id, phone) "
+    "SELECT u.id, %s::uuid, %s::uuid, u.phone, '', now() FROM unnest(%s::uuid[], %s::text[]) AS u(id, phone) "
     "ON CONFLICT DO NOTHING"
 )
 
@@ -31,20 +32,18 @@ def open_conversations(
 ) -> dict[str, uuid.UUID]:
     """Return each dialled number's contact, adding those that are new. Two statements when all are known."""
     wanted = list(dict.fromkeys(phones))
-    with connection.cursor() as cursor:
 
-        def find() -> dict[str, uuid.UUID]:
-            cursor.execute(_FIND, [connection_id, wanted, connection_id, wanted])
-            found: dict[str, uuid.UUID] = {}
-            for phone, contact_id in cursor.fetchall():
-                found.setdefault(phone, contact_id)
-            return found
+    def find() -> dict[str, uuid.UUID]:
+        found: dict[str, uuid.UUID] = {}
+        for phone, contact_id in rows(_FIND, [connection_id, wanted, connection_id, wanted]):
+            found.setdefault(phone, contact_id)
+        return found
 
+    found = find()
+    missing = [phone for phone in wanted if phone not in found]
+    if missing:
+        rows(_ADD, [account_id, connection_id, [uuid7() for _ in missing], missing])
         found = find()
-        missing = [phone for phone in wanted if phone not in found]
-        if missing:
-            cursor.execute(_ADD, [account_id, connection_id, [uuid7() for _ in missing], missing])
-            found = find()
     return found
 
 

@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 #: slots closer than this are marked together
 MARK_TOGETHER_SECONDS = 0.01
+#: the shortest time between a look that found nothing and the next one
+LOOK_AT_MOST_EVERY_SECONDS = 0.01
 #: outcomes recorded in one transaction at most
 RECORD_AT_MOST = 500
 #: pause after the database went away, before asking again
@@ -107,6 +109,9 @@ class Pipeline:
         self._numbers: dict[tuple[str, str, str], Number] = {}
         self._beaten = -heartbeat.WORKER_EVERY_SECONDS
         self._breakers = pacing.Breakers()
+        #: the one message under way that may be what killed earlier workers, and how long to wait for it
+        self._suspect: uuid.UUID | None = None
+        self._suspect_until = 0.0
         self._learnt: set[uuid.UUID] = set()  # contacts whose WhatsApp number was stored in this run
         self.sent = 0
         #: the drain ended because its time was up, so there may be more to do
@@ -159,7 +164,8 @@ class Pipeline:
             if free > 0:
                 try:
                     await self._beat(worker)
-                    claims = await worker.run(lambda free=free: claim(free))  # type: ignore[misc]
+                    alone = self._suspect is None or time.monotonic() > self._suspect_until
+                    claims = await worker.run(partial(claim, free, suspect=alone))
                 except (OperationalError, InterfaceError) as error:
                     log.warning("claim failed; the database is asked again", error=repr(error))
                     await asyncio.sleep(DATABASE_RETRY_SECONDS)
@@ -171,6 +177,8 @@ class Pipeline:
             else:
                 if self._under_way:
                     self._lifetime.worked()
+                # A thousand knocks a second need not be a thousand looks.
+                await asyncio.sleep(LOOK_AT_MOST_EVERY_SECONDS)
                 await bell.wait(0.02 if self._under_way else POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
 
@@ -192,6 +200,8 @@ class Pipeline:
         now = time.monotonic()
         settled: list[Claim] = []
         for item in claims:
+            if item.suspect:
+                self._suspect, self._suspect_until = item.id, now + settings.SEND_LEASE_SECONDS
             if unfinished.needs_no_call(item):
                 settled.append(item)
             elif await self._can_open(item):
@@ -393,6 +403,8 @@ class Pipeline:
                 batch.append(self._outcomes.get_nowait())
             await self._record_batch(worker, [change for change, _ in batch])
             self._under_way -= sum(weight for _, weight in batch)
+            if any(change.message_id == self._suspect for change, _ in batch):
+                self._suspect = None
             self._lifetime.worked()  # what was recorded may be due again
             for _ in batch:
                 self._outcomes.task_done()

@@ -19,8 +19,6 @@ WORKER = "worker"
 #: how often a running drain notes that it claims
 WORKER_EVERY_SECONDS = 2.0
 EVERY_SECONDS = 15.0
-#: a gap longer than this starts a new period of wellness
-GAP_SECONDS = 60.0
 
 _BEAT = """
 INSERT INTO messaging_heartbeat (name, ok_since, last_ok_at) VALUES (%s, now(), now())
@@ -55,7 +53,7 @@ def beat() -> bool:
 def note(name: str) -> None:
     """Write down that a part of the service was well just now."""
     with connection.cursor() as cursor:
-        cursor.execute(_BEAT, [name, GAP_SECONDS])
+        cursor.execute(_BEAT, [name, settings.HEARTBEAT_GAP_SECONDS])
 
 
 def silence_means_nothing_for(submitted_ago: float, *, ref: str) -> float:
@@ -67,8 +65,8 @@ def silence_means_nothing_for(submitted_ago: float, *, ref: str) -> float:
     with connection.cursor() as cursor:
         cursor.execute(_WELL, [ref.encode(), RECEIVER])
         row = cursor.fetchone()
-    if row is None or row[1] > GAP_SECONDS:
-        return GAP_SECONDS  # never or not lately seen well: look again in a minute
+    if row is None or row[1] > settings.HEARTBEAT_GAP_SECONDS:
+        return settings.HEARTBEAT_GAP_SECONDS  # never or not lately seen well: look again in a minute
     well_for, _, backlog = row
     if backlog:
         return EVERY_SECONDS

@@ -66,6 +66,14 @@ class Contact(models.Model):
             models.UniqueConstraint(fields=["connection", "wa_id"], name="contact_wa_id_once"),
             models.UniqueConstraint(fields=["connection", "bsuid"], name="contact_bsuid_once"),
         ]
+        indexes = [
+            # The dashboard's list of who wrote last; people who never wrote are not in it.
+            models.Index(
+                fields=["account", "-last_inbound_at", "-id"],
+                condition=Q(last_inbound_at__isnull=False),
+                name="contact_by_inbound",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.profile_name or self.phone or self.wa_id or self.bsuid or str(self.id)
@@ -190,7 +198,8 @@ class Message(models.Model):
                 name="message_due",
             ),
             models.Index(fields=["wamid"], condition=Q(wamid__isnull=False), name="message_by_wamid"),
-            models.Index(fields=["account", "-id"], name="message_by_account"),
+            # With the direction, so that a page's total is counted without reading the rows.
+            models.Index(fields=["account", "-id"], include=["direction"], name="message_of_account"),
             models.Index(fields=["account", "status", "-id"], name="message_by_status"),
             models.Index(fields=["contact", "-id"], name="message_by_contact"),
             models.Index(fields=["batch", "-id"], condition=Q(batch__isnull=False), name="message_by_batch"),

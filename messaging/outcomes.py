@@ -18,7 +18,7 @@ MAX_ATTEMPTS = 6
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 120.0
 #: claims that ended without an outcome before we call a message poisonous
-MAX_CRASHES = 3
+MAX_CRASHES = 5
 #: how long a number rests after an application- or account-wide limit (codes 4, 80007, …)
 ACCOUNT_PAUSE_SECONDS = 60.0
 

@@ -18,9 +18,11 @@ from django.utils import timezone
 
 from accounts.connections import default_connection
 from accounts.models import Account, ApiKey, Connection
+from billing import quota
 from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
+from config.sql import rows
 from messaging import contacts, suppressions, tally
 from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
@@ -67,7 +69,7 @@ WITH fresh AS (
         recipient, type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
         lease_token, attempts, crashes, expires_at, scheduled_for, failed_at, failure, error_message,
         created_at)
-    SELECT u.id, %s, %s, %s, %s, %s, u.contact_id, 'out', %s, u.recipient,
+    SELECT u.id, %s::uuid, %s::uuid, %s::uuid, %s::uuid, %s::uuid, u.contact_id, 'out', %s, u.recipient,
            u.type, u.body, u.content, u.metadata, u.dry_run, %s, u.status, 1, u.lane,
            CASE WHEN u.failure = '' THEN coalesce(u.send_at, now()) END,
            0, 0, 0, coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at,
@@ -101,7 +103,8 @@ def queue(
     return queue_many(account, [draft], source=source, api_key=api_key, sender=sender, final=final)[0]
 
 
-@transaction.atomic
+# No savepoint: whoever calls this inside a transaction lets it end with what is raised here.
+@transaction.atomic(savepoint=False)
 def queue_many(
     account: Account,
     drafts: Sequence[Draft],
@@ -117,7 +120,8 @@ def queue_many(
 
     ``sender`` is the account's number that they go out from; None: its default one.
 
-    Raises ``Invalid`` when a real send is asked for and the account has no credentials.
+    Raises ``Invalid`` when a real send is asked for and the account has no credentials, ``Refusal``
+    (``quota_exceeded``) when the plan has fewer messages left.
     """
     number = sender or default_connection(account)
     if number is None and not all(draft.dry_run for draft in drafts):
@@ -141,36 +145,40 @@ def queue_many(
     ]
     ids = [uuid7() for _ in drafts]
     contents = [compose(draft) for draft in drafts]
-    with database.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                account.pk,
-                number.pk if number else None,
-                number.agent_id if number else None,
-                api_key.pk if api_key else None,
-                batch.pk if batch else None,
-                source,
-                correlation_id(),
-                ids,
-                [people.get(draft.to) for draft in drafts],
-                [draft.to for draft in drafts],
-                [content["type"] for content in contents],
-                [body_of(draft.what) for draft in drafts],
-                [orjson.dumps(content).decode() for content in contents],
-                [orjson.dumps(draft.metadata).decode() for draft in drafts],
-                [draft.dry_run for draft in drafts],
-                [draft.send_at for draft in drafts],
-                [_lifetime(draft, categories).total_seconds() for draft in drafts],
-                [_lane(draft, categories, bulk=bulk) for draft in drafts],
-                statuses,
-                [failure.slug if failure else "" for failure in failures],
-                [failure.message if failure else None for failure in failures],
-            ],
-        )
-        (created_at,) = cursor.fetchone()
-        if refused:
-            counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
+    # Simulations and what is refused at once cost nothing; a retry was paid for when it was first accepted.
+    quota.charge(
+        account.pk,
+        sum(1 for draft, no in zip(drafts, failures, strict=True) if not draft.dry_run and no is None),
+    )
+    ((created_at,), *_) = rows(
+        _INSERT,
+        [
+            account.pk,
+            number.pk if number else None,
+            number.agent_id if number else None,
+            api_key.pk if api_key else None,
+            batch.pk if batch else None,
+            source,
+            correlation_id(),
+            ids,
+            [people.get(draft.to) for draft in drafts],
+            [draft.to for draft in drafts],
+            [content["type"] for content in contents],
+            [body_of(draft.what) for draft in drafts],
+            [orjson.dumps(content).decode() for content in contents],
+            [orjson.dumps(draft.metadata).decode() for draft in drafts],
+            [draft.dry_run for draft in drafts],
+            [draft.send_at for draft in drafts],
+            [_lifetime(draft, categories).total_seconds() for draft in drafts],
+            [_lane(draft, categories, bulk=bulk) for draft in drafts],
+            statuses,
+            [failure.slug if failure else "" for failure in failures],
+            [failure.message if failure else None for failure in failures],
+        ],
+    )
+    if refused:
+        counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
+        with database.cursor() as cursor:
             tally.count_refused(cursor, account.pk, counted)
     return [
         Queued(ident, status, draft.send_at, draft.to, created_at, failure)
@@ -202,12 +210,11 @@ def _categories(
     wanted = {(d.what.name, d.what.language) for d in drafts if isinstance(d.what, RawTemplate)}
     if number is None or not wanted:
         return {}
-    with database.cursor() as cursor:
-        cursor.execute(
-            _CATEGORIES,
-            [account.pk, number.waba_id, [name for name, _ in wanted], [language for _, language in wanted]],
-        )
-        return {(name, language): category for name, language, category in cursor.fetchall()}
+    found = rows(
+        _CATEGORIES,
+        [account.pk, number.waba_id, [name for name, _ in wanted], [language for _, language in wanted]],
+    )
+    return {(name, language): category for name, language, category in found}
 
 
 def _refuse_while_paused(number: Connection) -> None:

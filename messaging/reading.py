@@ -12,10 +12,12 @@ from django.db.models import Count, Q, QuerySet
 from accounts.models import Account
 from config.errors import Refusal, invalid
 from messaging import outcomes
-from messaging.models import Batch, Contact, Message, Status
+from messaging.models import Batch, Contact, Message, MessageEvent, Status
 
 #: pages by number read and skip what stands before them; beyond this only the cursor is quick
 DEEPEST = 100_000
+#: a page by number says how many there are up to this many; counting more would cost more than the page
+COUNTED = 10_000
 EXPORT_CHUNK = 1_000
 
 
@@ -33,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. ``total`` stops counting at ``DEEPEST``; ``next_cursor`` None: this is the last page."""
+    """One page. ``total`` stops counting at ``COUNTED``; ``next_cursor`` None: this is the last page."""
 
     messages: list[Message]
     total: int | None
@@ -82,16 +84,24 @@ def page(
 
     Raises ``Invalid`` for a page too deep to be reached by number.
     """
+    if cursor is not None:
+        return newest(account, wanted, limit=limit, cursor=cursor)
+    rows = matching(account, wanted)
+    first = (number - 1) * limit
+    if first + limit > DEEPEST:
+        raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
+    return _page(list(rows[first : first + limit + 1]), limit, rows.order_by()[:COUNTED].count())
+
+
+def newest(account: Account, wanted: Wanted, *, limit: int, cursor: uuid.UUID | None = None) -> Page:
+    """Return the newest messages, or those after ``cursor``, without counting the others."""
     rows = matching(account, wanted)
     if cursor is not None:
-        found = list(rows.filter(pk__lt=cursor)[: limit + 1])
-        total = None
-    else:
-        first = (number - 1) * limit
-        if first + limit > DEEPEST:
-            raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
-        found = list(rows[first : first + limit + 1])
-        total = rows.order_by()[:DEEPEST].count()
+        rows = rows.filter(pk__lt=cursor)
+    return _page(list(rows[: limit + 1]), limit, None)
+
+
+def _page(found: list[Message], limit: int, total: int | None) -> Page:
     more = len(found) > limit
     found = found[:limit]
     return Page(found, total, str(found[-1].pk) if more and found else None)
@@ -127,19 +137,33 @@ _PLACES = {Status.SENT: 1, Status.FAILED: 2, Status.DELIVERED: 3, Status.READ: 4
 
 
 def timeline(message: Message) -> list[tuple[str, datetime]]:
-    """Return a message's statuses with their times, in the order in which they happened.
+    """Return a message's statuses with their times, in the order in which they happened."""
+    return [(event.status, event.at) for event in history(message)]
 
-    They are written in the order in which we learnt them. One that came late is put before what follows
-    from it; its time alone would not do, since Meta counts whole seconds and we do not.
+
+def history(message: Message) -> list[MessageEvent]:
+    """Return a message's timeline in the order in which things happened.
+
+    The entries are written in the order in which we learnt them. One that came late is put before what
+    follows from it; its time alone would not do, since Meta counts whole seconds and we do not.
     """
-    ordered: list[tuple[str, datetime]] = []
-    for status, at in message.events.order_by("sequence").values_list("status", "at"):
-        place = _PLACES.get(Status(status), 0)
+    ordered: list[MessageEvent] = []
+    for event in message.events.order_by("sequence"):
+        place = _PLACES.get(Status(event.status), 0)
         position = len(ordered)
-        while place and position and _PLACES.get(Status(ordered[position - 1][0]), 0) > place:
+        while place and position and _PLACES.get(Status(ordered[position - 1].status), 0) > place:
             position -= 1
-        ordered.insert(position, (status, at))
+        ordered.insert(position, event)
     return ordered
+
+
+def find(account: Account, message_id: uuid.UUID) -> Message:
+    """Find one of an account's messages, out or in, with what it hangs on. Raises ``Refusal``."""
+    rows = Message.objects.select_related("connection", "contact", "api_key", "batch")
+    message = rows.filter(account=account, pk=message_id).first()
+    if message is None:
+        raise Refusal("not_found", "No message found with this id.")
+    return message
 
 
 def batch(account: Account, batch_id: uuid.UUID) -> tuple[Batch, dict[str, int]]:

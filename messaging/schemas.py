@@ -171,7 +171,7 @@ class Pagination(serializers.Serializer[Any]):
     limit = serializers.IntegerField()
     nextCursor = serializers.UUIDField(allow_null=True)
     page = serializers.IntegerField(required=False)
-    total = serializers.IntegerField(required=False, help_text="Counted up to 100,000.")
+    total = serializers.IntegerField(required=False, help_text="Counted up to 10,000; totalIsCapped says so.")
     totalPages = serializers.IntegerField(required=False)
     totalIsCapped = serializers.BooleanField(required=False)
 

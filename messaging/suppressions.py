@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 
 from accounts.models import Account
+from config.sql import rows
 from messaging.models import Suppression
 from messaging.timeline import Failure
 
@@ -93,16 +94,25 @@ def suppress(
 
 def lift(account_id: uuid.UUID, phone: str, *, marketing_only: bool = False) -> bool:
     """Take a number off the list; ``marketing_only`` lifts only what Meta reported. True: it was there."""
-    rows = Suppression.objects.filter(account_id=account_id, phone=phone)
+    listed = Suppression.objects.filter(account_id=account_id, phone=phone)
     if marketing_only:
-        rows = rows.filter(marketing_only=True, reason=Suppression.Reason.META)
-    return bool(rows.delete()[0])
+        listed = listed.filter(marketing_only=True, reason=Suppression.Reason.META)
+    return bool(listed.delete()[0])
+
+
+_AMONG = "SELECT phone, marketing_only FROM messaging_suppression WHERE account_id = %s AND phone = ANY(%s)"
+
+
+def page(account: Account, *, limit: int, phone: str = "", before: int | None = None) -> list[Suppression]:
+    """Return the newest entries of the list, one more than ``limit`` when there are older ones."""
+    rows = Suppression.objects.filter(account=account).order_by("-id")
+    if phone:
+        rows = rows.filter(phone=phone)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return list(rows[: limit + 1])
 
 
 def among(account: Account, phones: Iterable[str]) -> dict[str, bool]:
     """Return those of ``phones`` that are on the list, and whether only marketing is refused."""
-    return dict(
-        Suppression.objects.filter(account=account, phone__in=set(phones)).values_list(
-            "phone", "marketing_only"
-        )
-    )
+    return dict(rows(_AMONG, [account.pk, list(set(phones))]))

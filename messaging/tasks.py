@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices, tally, templates
+from messaging import dispatch, heartbeat, housekeeping, notices, retention, tally, templates
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
@@ -38,6 +38,7 @@ def tell_owners() -> None:
 def sweep() -> None:
     """Delete what has been kept long enough."""
     housekeeping.sweep()
+    retention.sweep()
 
 
 @app.task(name="messaging.tasks.sync_templates", queue="maintenance")

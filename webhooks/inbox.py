@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from config.correlation import correlation_id
@@ -20,7 +21,6 @@ from webhooks.models import InboundEvent
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-LEASE_SECONDS = 60.0
 #: tries before a callback that cannot be applied is left for an operator
 MAX_ATTEMPTS = 5
 
@@ -114,7 +114,7 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
 @transaction.atomic
 def _claim(source: InboundEvent.Source) -> list[Held]:
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [source, BATCH, LEASE_SECONDS])
+        cursor.execute(_CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
         held = [
             Held(ident, token, account_id, bytes(raw), attempts, ident_)
             for ident, token, account_id, raw, attempts, ident_ in cursor.fetchall()

@@ -15,6 +15,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts import connections
 from accounts.models import Connection
 from accounts.vault import CannotOpen
 from config.celery import wake
@@ -111,17 +112,14 @@ class MetaCallback(View):
 
     @staticmethod
     def _secrets(raw: bytes, callback_key: str | None) -> Iterator[tuple[uuid.UUID, Secret]]:
-        numbers = Connection.objects.exclude(app_secret_sealed="").filter(removed_at=None)
-        if callback_key is not None:
-            numbers = numbers.filter(callback_key=callback_key)
-        else:
+        phones: list[str] = []
+        wabas: list[str] = []
+        if callback_key is None:
             payload = read_object(raw, max_keys=MAX_KEYS, any_characters=True)
-            named = phone_number_ids(payload)
-            if named:
-                numbers = numbers.filter(phone_number_id__in=named)
-            else:
-                numbers = numbers.filter(waba_id__in=waba_ids(payload) - {""})
-        for number in numbers[:50]:
+            phones = sorted(phone_number_ids(payload))
+            if not phones:
+                wabas = sorted(waba_ids(payload) - {""})
+        for number in connections.with_secrets(callback_key=callback_key or "", phones=phones, wabas=wabas):
             try:
                 yield number.account_id, number.app_secret
             except CannotOpen as error:

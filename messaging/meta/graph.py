@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+import orjson
 import requests
 from requests.auth import AuthBase
 
@@ -173,6 +174,16 @@ class Graph:
     def subscribe_app(self, waba_id: str) -> bool:
         """Subscribe the token's app to an account's callbacks; return whether Meta confirmed it."""
         answer = self._call("POST", f"{checked_id(waba_id, 'waba_id')}/subscribed_apps")
+        return answer.get("success") is True
+
+    def set_callback(self, phone_number_id: str, *, url: str, verify_token: str) -> bool:
+        """Let a number's callbacks go to ``url``; Meta asks that address for the challenge first.
+
+        The token's app must be subscribed before. Returns whether Meta confirmed it.
+        """
+        wanted = orjson.dumps({"override_callback_uri": url, "verify_token": verify_token}).decode()
+        path = checked_id(phone_number_id, "phone_number_id")
+        answer = self._call("POST", path, form={"webhook_configuration": wanted})
         return answer.get("success") is True
 
     def debug_token(self) -> dict[str, Any]:

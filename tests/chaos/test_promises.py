@@ -110,7 +110,7 @@ def test_a_held_number_makes_no_calls(stage):
 
 
 def test_a_message_that_keeps_killing_its_worker_is_set_aside(stage):
-    message = stage.due(crashes=3, lease_token=3)[0]
+    message = stage.due(crashes=5, lease_token=5)[0]
     stage.drain()
     assert stage.at_meta(message) == 0
     assert (stage.row(message).status, stage.row(message).failure) == (Status.FAILED, "poison")

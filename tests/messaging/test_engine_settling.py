@@ -11,6 +11,8 @@ from accounts.connections import remove_credentials
 from accounts.models import Connection
 from config import stopping
 from messaging import outcomes
+from messaging.claim_sql import SUSPECT_CRASHES
+from messaging.claiming import claim
 from messaging.housekeeping import expire
 from messaging.models import Message
 from tests.support.meta import (
@@ -90,8 +92,6 @@ def test_a_message_that_crashes_the_building_of_its_call_is_set_aside(meta, numb
 
 
 def test_a_message_whose_worker_dies_before_the_mark_each_time_is_set_aside(meta, number):
-    from messaging.claiming import claim
-
     message = queue(number.account)
     for _ in range(outcomes.MAX_CRASHES):
         assert len(claim(10)) == 1  # and the worker is killed
@@ -102,9 +102,21 @@ def test_a_message_whose_worker_dies_before_the_mark_each_time_is_set_aside(meta
     assert meta.ledger() == []
 
 
-def test_two_dead_workers_do_not_make_a_message_poisonous(meta, number):
-    from messaging.claiming import claim
+def test_the_neighbours_of_a_message_that_kills_workers_are_sent(meta, number):
+    messages = queue_many(number.account, 6)
+    for _ in range(SUSPECT_CRASHES):
+        assert len(claim(10)) == 6  # and the worker is killed
+        let_time_pass(number.account)
+    assert claim(10, suspect=False) == []
+    (alone,) = claim(10)  # only this one is under way when the worker dies again
+    let_time_pass(number.account)
+    assert {row(one).crashes for one in messages} == {3, 4}
+    drain()
+    assert {status_of(one) for one in messages} == {"sent"}
+    assert alone.suspect and alone.id in {one.id for one in messages}
 
+
+def test_two_dead_workers_do_not_make_a_message_poisonous(meta, number):
     message = queue(number.account)
     for _ in range(outcomes.MAX_CRASHES - 1):
         claim(10)

@@ -41,13 +41,15 @@ CHECKS = [
 EXAMPLES = 12
 
 
-#: what cannot succeed here, because no Meta listens: its 503 is the documented answer and no fault
+#: what cannot succeed here, because no Meta or Stripe listens: 503 is the documented answer and no fault
 NEEDS_META = {
     "POST /media",
     "POST /v1/whatsapp/templates/examples",
     "POST /v1/whatsapp/templates/manage",
     "PATCH /v1/whatsapp/templates/manage/{template_id}",
     "DELETE /v1/whatsapp/templates/manage/{template_id}",
+    "POST /billing/checkout",
+    "GET /billing/portal",
 }
 
 

@@ -17,7 +17,10 @@ from tests import factories
 from tests.pages.conftest import Visit
 
 Open = Callable[..., Visit]
-PAGES = ["/developers", "/developers/errors", "/developers/errors/190", "/developers/errors/outcome_unknown"]
+PAGES = [
+    *("/developers", "/developers/events"),
+    *("/developers/errors", "/developers/errors/190", "/developers/errors/outcome_unknown"),
+]
 _WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -198,7 +199,7 @@ def test_an_item_that_explodes_harms_only_itself(number, monkeypatch):
 def test_a_worker_that_died_gives_its_callbacks_to_the_next(number, monkeypatch):
     message = make_due(number, status=Status.SUBMITTING)[0]
     post(envelope(number, statuses=[status_for(message, "sent")]))
-    monkeypatch.setattr(inbox, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(settings, "INBOX_LEASE_SECONDS", 0.3)
     dead = inbox._claim(META)
     assert len(dead) == 1
     assert apply_callbacks() == 0  # the lease is still his
@@ -209,7 +210,7 @@ def test_a_worker_that_died_gives_its_callbacks_to_the_next(number, monkeypatch)
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_whose_lease_ran_out_cannot_finish_anothers_callback(number, monkeypatch):
     post(envelope(number, statuses=[]))
-    monkeypatch.setattr(inbox, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(settings, "INBOX_LEASE_SECONDS", 0.2)
     stale = inbox._claim(META)
     fresh = eventually(lambda: inbox._claim(META))
     inbox._apply(stale, apply_meta)

@@ -35,6 +35,7 @@ class Command(BaseCommand):
                 email=options["email"],
                 password=options["password"],
                 plan=options["plan"],
+                proven=True,
             )
         except Refusal as refusal:
             faults = " ".join(fault.message for fault in refusal.fields)

@@ -1,0 +1,99 @@
+"""What a customer sees of plan, subscription and use: one reading for the API and the dashboard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from accounts.models import Account, Agent
+from billing import quota
+from billing.models import AddOn, Adjustment, Customer, Dispute, Subscription
+from billing.plans import LIMITS, ORDER, Plan
+from billing.standing import grace_until
+from billing.subscriptions import EXISTING
+from config.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """An account's billing as it stands."""
+
+    plan: Plan
+    usage: quota.Usage
+    subscription: Subscription | None
+    grace_until: datetime | None
+    add_ons: list[AddOn]
+    adjustments: int
+    agents_used: int
+    agents_limit: int | None
+    override_until: datetime | None
+    disputed: bool
+
+    @property
+    def banner(self) -> str:
+        """Return the sentence that every page should show; empty when all is well."""
+        if self.grace_until is not None:
+            day = self.grace_until.strftime("%Y-%m-%d %H:%M UTC")
+            if self.grace_until > timezone.now():
+                return f"Your payment did not go through. Your plan stays until {day}; mend it in the portal."
+            return "Your payment is overdue. Pay in the billing portal to get your plan back."
+        if self.disputed:
+            return "A payment of this account is disputed. Please talk to us."
+        if self.usage.remaining == 0:
+            return "The messages of this billing period are used up. Upgrade, or buy more."
+        if self.subscription is not None and self.subscription.cancel_at is not None:
+            day = self.subscription.cancel_at.strftime("%Y-%m-%d")
+            return f"Your subscription ends on {day}; it can be resumed in the billing portal until then."
+        return ""
+
+
+def overview(account: Account) -> Overview:
+    """Read an account's billing; a fixed number of queries."""
+    used = quota.usage(account.pk)
+    customer = Customer.objects.get(pk=account.pk)
+    existing = list(Subscription.objects.filter(account=account, status__in=EXISTING))
+    best = max(existing, key=lambda one: ORDER.index(Plan(one.plan or "free")), default=None)
+    now = timezone.now()
+    valid = {"account": account, "revoked_at": None, "ends_at__gt": now}
+    add_ons = list(AddOn.objects.filter(**valid).order_by("starts_at"))
+    return Overview(
+        plan=Plan(account.plan),
+        usage=used,
+        subscription=best,
+        grace_until=grace_until(best) if best is not None else None,
+        add_ons=add_ons,
+        adjustments=sum(Adjustment.objects.filter(**valid).values_list("messages", flat=True)),
+        agents_used=Agent.objects.filter(account=account).count(),
+        agents_limit=_agents(account.plan, add_ons),
+        override_until=customer.override_until if customer.override_plan else None,
+        disputed=Dispute.objects.filter(account=account, settled_at=None)
+        .exclude(status__in=("won", "warning_closed", "prevented"))
+        .exists(),
+    )
+
+
+def _agents(plan: str, add_ons: list[AddOn]) -> int | None:
+    limit = LIMITS[Plan(plan)].agents
+    return None if limit is None else limit + sum(one.agents for one in add_ons)
+
+
+def agents_limit(account: Account) -> int | None:
+    """Return how many agents an account may have, add-ons included; None: as many as wanted."""
+    valid = AddOn.objects.filter(account=account, revoked_at=None, ends_at__gt=timezone.now())
+    return _agents(account.plan, list(valid))
+
+
+def check_room_for_agent(account: Account) -> None:
+    """Raise ``Refusal`` (``plan_not_eligible``) when another agent would be one too many.
+
+    Agents that are there stay when the plan gets smaller; only new ones are refused.
+    """
+    limit = agents_limit(account)
+    if limit is not None and Agent.objects.filter(account=account).count() >= limit:
+        agents = "1 agent" if limit == 1 else f"{limit} agents"
+        raise Refusal(
+            "plan_not_eligible",
+            f"Your plan has {agents}. Upgrade it, or buy one more, with POST /billing/checkout.",
+        )

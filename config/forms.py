@@ -1,0 +1,30 @@
+"""How forms are drawn: our field, label, help and faults, with their ids tied together."""
+
+from __future__ import annotations
+
+from django import forms
+from django.forms.renderers import TemplatesSetting
+from django.forms.utils import ErrorList
+
+from config.errors import Refusal
+
+
+class Renderer(TemplatesSetting):
+    """Draws ``{{ form }}`` and ``{{ form.name.as_field_group }}`` in Hermod's design (FORM_RENDERER)."""
+
+    form_template_name = "ui/form.html"
+    field_template_name = "ui/field.html"
+
+
+ErrorList.template_name = "ui/faults.html"
+
+
+def take(form: forms.BaseForm, refusal: Refusal) -> None:
+    """Show a core's refusal where it belongs: at the fields it names, else above the form."""
+    shown = False
+    for fault in refusal.fields:
+        name = fault.field if fault.field in form.fields else None
+        form.add_error(name, fault.message)
+        shown = True
+    if not shown:
+        form.add_error(None, refusal.message)

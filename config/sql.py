@@ -1,0 +1,61 @@
+"""Statements that run on every request: bound by the server and prepared once per connection.
+
+Django's cursor writes the values into the text, which Postgres then parses and plans each time. For the
+few statements of the accepting path that costs more than running them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+
+class _Prepared(psycopg.Cursor[tuple[Any, ...]]):
+    def execute(self, query: Any, params: Any = None, **options: Any) -> _Prepared:
+        super().execute(query, params, prepare=settings.DATABASE_PREPARE, **options)
+        return self
+
+
+def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run a hot statement in the current transaction and return its rows.
+
+    It is seen by query counters like any other. Every value keeps its Python type on its way, so the
+    statement must cast where Postgres could not tell the type of a parameter. Raises Django's database
+    errors.
+    """
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        raw = _Prepared(connection.connection)
+    with connection._prepare_cursor(raw) as cursor:  # type: ignore[attr-defined]
+        cursor.execute(statement, values)
+        # Not ``cursor.description``: that makes an object of every column.
+        return cursor.fetchall() if raw.pgresult is not None and raw.pgresult.nfields else []
+
+
+class Columns:
+    """A model's own columns, in the order in which ``Model.from_db`` takes them, under an alias."""
+
+    def __init__(self, model: Any, alias: str) -> None:
+        self.model = model
+        self.names = [field.attname for field in model._meta.concrete_fields]
+        self.sql = ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
+        self._converters = [
+            (index, field)
+            for index, field in enumerate(model._meta.concrete_fields)
+            if hasattr(field, "from_db_value")
+        ]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def make(self, values: Sequence[Any]) -> Any:
+        """Return the model's instance as a query set would."""
+        found = list(values)
+        for index, field in self._converters:
+            found[index] = field.from_db_value(found[index], None, connection)
+        return self.model.from_db(connection.alias, self.names, found)

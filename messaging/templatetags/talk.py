@@ -1,0 +1,72 @@
+"""How a message is shown to people: its status in their words, its text in one line, its payload as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext as _
+
+from config.templatetags.ui import STATUS
+from messaging import analytics
+from messaging.models import Message, Status
+
+register = template.Library()
+
+
+@register.filter
+def shown(status: str) -> str:
+    """Return a status as customers know it."""
+    return analytics.SHOWN.get(Status(status), status)
+
+
+@register.filter
+def status_word(status: str) -> str:
+    """Return the word of a status alone, for places where a badge cannot stand."""
+    return str(STATUS[status][0]) if status in STATUS else status
+
+
+@register.filter
+def gist(message: Message | None) -> str:
+    """Return what a message says in one line: its text, its template's name, or what kind it is."""
+    if message is None:
+        return ""
+    if message.body:
+        return message.body
+    content = message.content if isinstance(message.content, dict) else {}
+    named = content.get("template")
+    if isinstance(named, dict) and isinstance(named.get("name"), str):
+        return named["name"]
+    return _("[%(kind)s]") % {"kind": message.type}
+
+
+@register.filter
+def template_name(message: Message) -> str:
+    """Return the name of a message's template; empty for other kinds."""
+    named = message.content.get("template") if isinstance(message.content, dict) else None
+    return str(named.get("name", "")) if isinstance(named, dict) else ""
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Write a value as indented JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+@register.filter
+def percent(part: float) -> str:
+    """Write a share (0 to 1) as a percentage."""
+    return f"{part * 100:.1f} %".replace(".0 %", " %")
+
+
+@register.filter
+def took(seconds: float) -> str:
+    """Write a duration as people say it: ``45 s``, ``12 min``, ``3 h 20 min``."""
+    whole = round(seconds)
+    if whole < 120:
+        return _("%(count)s s") % {"count": whole}
+    minutes = round(whole / 60)
+    if minutes < 120:
+        return _("%(count)s min") % {"count": minutes}
+    return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}
