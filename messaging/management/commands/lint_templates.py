@@ -1,7 +1,7 @@
 """``lint_templates``: checks the rows of a CSV file against templates; one line per fault, exit code 1.
 
 Columns: ``template`` and ``language`` (or the options), ``header_media_url``, ``header.<placeholder>``,
-``button.<index>.<member>`` with a send's members (``url_suffix``, …), ``limited_time_offer`` and ``carousel``;
+``button.<index>.<member>`` (``url_suffix``, …, as in a send), ``limited_time_offer``, ``carousel``;
 every other column is a placeholder of the body. ``to`` and columns that begin with ``_`` are not looked at;
 an empty cell is no value. ``action`` and the two objects are JSON.
 """
