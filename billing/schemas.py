@@ -8,7 +8,6 @@ from rest_framework import serializers
 
 from billing.plans import ADD_ONS, SELF_SERVICE, Plan
 
-
 PLANS = [str(plan) for plan in Plan]
 SOLD_PLANS = [str(plan) for plan in SELF_SERVICE]
 
