@@ -1,20 +1,16 @@
-"""What developers and their machines read: the guide, its Markdown twin, a page per error, /llms.txt."""
+"""What developers and their machines read about errors: the list, and a page and a Markdown twin for each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from billing.plans import LIMITS
 from config.api_errors import API_ERRORS
 from config.pages import not_found, only_read
-from config.samples import Section, expand, page_of
 from messaging import outcomes, suppressions, transitions
 from messaging.meta.codes import MetaCode, Outcome, known, lookup
 from messaging.timeline import Failure
@@ -128,75 +124,29 @@ def meanings(code: str) -> list[Meaning]:
     return ours + [_meaning(meta) for meta in dict.fromkeys(found) if code != "-1"]
 
 
-@lru_cache(maxsize=8)
-def guide(public_url: str, bulk_most: int) -> str:
-    """Return the guide as Markdown."""
-    return expand(
-        render_to_string(
-            "developers/guide.md",
-            {
-                "public_url": public_url,
-                "plans": [
-                    (
-                        plan.label,
-                        f"{its.requests_per_minute:,}",
-                        f"{its.bulk_messages:,}" if its.bulk_messages else "–",
-                    )
-                    for plan, its in LIMITS.items()
-                ],
-                "ours": OURS.values(),
-                "bulk_most": f"{bulk_most:,}",
-            },
-        ),
-        public_url,
-    )
-
-
-@lru_cache(maxsize=8)
-def _page(public_url: str, bulk_most: int) -> list[Section]:
-    return page_of(guide(public_url, bulk_most))
-
-
-def _context() -> tuple[str, int]:
-    return settings.PUBLIC_URL, settings.MAX_BULK_MESSAGES
+def _answer(request: HttpRequest, name: str, context: dict[str, Any], *, markdown: bool) -> HttpResponse:
+    """Draw a page, or its Markdown twin."""
+    if not markdown:
+        twin = request.path + ".md"
+        return render(request, f"developers/{name}.html", context | {"twin": twin})
+    text = render_to_string(f"developers/{name}.md", context).strip() + "\n"
+    return HttpResponse(text, content_type="text/markdown; charset=utf-8")
 
 
 @only_read
-def developers(request: HttpRequest) -> HttpResponse:
-    """Show the guide."""
-    context: dict[str, Any] = {"public_url": settings.PUBLIC_URL, "sections": _page(*_context())}
-    return render(request, "developers/guide.html", context)
-
-
-@only_read
-def developers_markdown(request: HttpRequest) -> HttpResponse:
-    """Give the guide as Markdown."""
-    return HttpResponse(guide(*_context()), content_type="text/markdown; charset=utf-8")
-
-
-@only_read
-def errors(request: HttpRequest) -> HttpResponse:
+def errors(request: HttpRequest, *, markdown: bool = False) -> HttpResponse:
     """List every refusal of our APIs and every failure that a message can end with."""
     codes = sorted(known(), key=lambda meta: meta.code)
     rows = [(meta.code, meta.slug, meta.title, ACTS[meta.outcome][0]) for meta in codes]
-    return render(
-        request,
-        "developers/errors.html",
-        {"rows": rows, "ours": OURS.values(), "refusals": API_ERRORS.values()},
-    )
+    context = {"rows": rows, "ours": OURS.values(), "refusals": API_ERRORS.values()}
+    return _answer(request, "errors", context, markdown=markdown)
 
 
 @only_read
 def error(request: HttpRequest, code: str) -> HttpResponse:
-    """Explain one error code."""
+    """Explain one error code, in Markdown when the address ends with ``.md``."""
+    markdown, code = code.endswith(".md"), code.removesuffix(".md")
     found = meanings(code)
     if not found:
         return not_found(request)
-    return render(request, "developers/error.html", {"code": code, "meanings": found})
-
-
-@only_read
-def llms(request: HttpRequest) -> HttpResponse:
-    """Tell a coding agent what it needs."""
-    text = render_to_string("llms.txt", {"public_url": settings.PUBLIC_URL, "plans": LIMITS.items()})
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    return _answer(request, "error", {"code": code, "meanings": found}, markdown=markdown)

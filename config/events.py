@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from config.markdown import Section, page_of
 from config.pages import not_found, only_read
-from config.samples import Section, expand, page_of
+from config.samples import expand
 from webhooks.catalogue import CATALOGUE, TYPES, Schema
 
 _KINDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
@@ -79,7 +80,8 @@ def _page(public_url: str) -> list[Section]:
 @only_read
 def events(request: HttpRequest) -> HttpResponse:
     """Show every type of event, and how to receive one."""
-    return render(request, "developers/events.html", {"sections": _page(settings.PUBLIC_URL)})
+    context = {"sections": _page(settings.PUBLIC_URL), "twin": "/developers/events.md"}
+    return render(request, "developers/events.html", context)
 
 
 @only_read

@@ -13,8 +13,10 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 
+from billing.plans import LIMITS
 from config.dialects import mojeeb
 from config.dialects.whatsapi import STATUS, error_body
 from config.errors import Refusal
@@ -151,4 +153,32 @@ def _refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 @only_read
 def home(request: HttpRequest) -> HttpResponse:
     """Show the front page."""
-    return render(request, "home.html", {"public_url": settings.PUBLIC_URL})
+    return render(request, "home.html", _front())
+
+
+@only_read
+def home_markdown(request: HttpRequest) -> HttpResponse:
+    """Give the front page as Markdown."""
+    text = render_to_string("home.md", _front()).strip() + "\n"
+    return HttpResponse(text, content_type="text/markdown; charset=utf-8")
+
+
+def _front() -> dict[str, Any]:
+    """Return what the front page says about this server."""
+    return {"public_url": settings.PUBLIC_URL, "plans": plans()}
+
+
+def plans() -> list[dict[str, Any]]:
+    """Return what each plan allows, written for people; empty where there is no limit or nothing."""
+    return [
+        {
+            "label": plan.label,
+            "monthly": f"{settings.MONTHLY_MESSAGES[plan]:,}" if settings.MONTHLY_MESSAGES[plan] else "",
+            "requests": f"{its.requests_per_minute:,}",
+            "bulk": f"{its.bulk_messages:,}" if its.bulk_messages else "",
+            "endpoints": its.endpoints,
+            "agents": its.agents,
+            "v1": its.v1_keys,
+        }
+        for plan, its in LIMITS.items()
+    ]

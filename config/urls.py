@@ -5,25 +5,30 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from accounts import dashboard
-from config import developers, events, openapi_v1, pages
+from config import developers, developers_guide, events, openapi_v1, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home),
+    path("index.md", pages.home_markdown),
     path("healthz", pages.healthz),
     path("readyz", pages.readyz),
     path("openapi.json", pages.only_read(SpectacularJSONAPIView.as_view()), name="openapi"),
     path("v1/openapi.json", pages.only_read(openapi_v1.V1Document.as_view())),
     path("docs", pages.only_read(SpectacularSwaggerSplitView.as_view(url_name="openapi")), name="docs"),
-    path("developers", developers.developers),
-    path("developers.md", developers.developers_markdown),
+    path("developers", developers_guide.developers),
+    path("developers.md", developers_guide.developers_markdown),
     path("developers/events", events.events),
     path("developers/events.md", events.events_markdown),
     path("developers/events.json", events.events_json),
     path("developers/events/vectors.json", events.vectors),
     path("developers/events/<str:name>.json", events.event_schema),
     path("developers/errors", developers.errors),
+    path("developers/errors.md", developers.errors, {"markdown": True}),
     path("developers/errors/<str:code>", developers.error),
-    path("llms.txt", developers.llms),
+    path("developers/<str:slug>", developers_guide.guide),
+    path("changelog", developers_guide.changelog),
+    path("changelog.md", developers_guide.changelog_markdown),
+    path("llms.txt", developers_guide.llms),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("", include("messaging.urls")),

@@ -28,6 +28,7 @@ FOUNDATION_KNOWS: dict[str, set[str] | None] = {
     "config.urls": None,
     "config.pages": None,
     "config.developers": None,
+    "config.developers_guide": None,
     "config.events": {"webhooks.catalogue"},
     "config.admin": None,
     "config.checks": {"accounts.vault"},
