@@ -23,6 +23,7 @@ from accounts.models import Connection
 from accounts.vault import CannotOpen
 from config import ratelimits
 from config.json import character_problem
+from messaging import announcements
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.meta.items import TemplateChange
 from messaging.meta.template_graph import TemplateGraph
@@ -137,7 +138,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
             *("parameter_format", "components", "raw", "synced_at"),
         ],
     )
-    _note(events)
+    _note(events, rows)
     return [row.meta_id for row in rows]
 
 
@@ -176,8 +177,9 @@ def _events(before: Template, after: Template, *, at: datetime, note: str = "") 
     ]
 
 
-def _note(events: Sequence[TemplateEvent]) -> None:
+def _note(events: Sequence[TemplateEvent], after: Sequence[Template]) -> None:
     TemplateEvent.objects.bulk_create(events)
+    announcements.templates_changed(events, {row.pk: row for row in after})
     # Another review may have seen another sample.
     reviewed = [event.template_id for event in events if event.field == "status" and event.after == APPROVED]
     HeaderSample.objects.filter(template_id__in=reviewed).delete()
@@ -299,6 +301,12 @@ def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
     rows = list(mine.select_for_update())
     for row in rows:
         _apply(row, item)
+    if not rows:
+        numbers = Connection.objects.filter(waba_id=item.waba_id or "", removed_at=None).exclude(waba_id="")
+        if account_id is not None:
+            numbers = numbers.filter(account_id=account_id)
+        accounts = numbers.values_list("account_id", flat=True).distinct()
+        announcements.unknown_template_changed(item, list(accounts))
     if not rows or item.field == "message_template_components_update":
         _want_all(item.waba_id, account_id)
 
@@ -320,7 +328,7 @@ def _apply(row: Template, item: TemplateChange) -> None:
         row.correct_category = (item.correct_category or "")[:30]
     row.told_at, row.news_at = now, at
     row.save(update_fields=[*_FOLLOWED, "correct_category", "told_at", "news_at"])
-    _note(_events(before, row, at=at, note=item.title or item.reason or ""))
+    _note(_events(before, row, at=at, note=item.title or item.reason or ""), [row])
 
 
 def _want_all(waba_id: str | None, account_id: uuid.UUID | None) -> None:
