@@ -83,6 +83,15 @@ def test_it_is_found_from(path):
     assert "/developers/events" in get(path).content.decode()
 
 
+def test_the_openapi_document_names_every_event():
+    webhooks = get("/openapi.json").json()["webhooks"]
+    assert list(webhooks) == list(CATALOGUE)
+    for name, one in webhooks.items():
+        content = one["post"]["requestBody"]["content"]["application/json"]
+        jsonschema.Draft202012Validator(content["schema"]).validate(content["example"])
+        assert content["example"]["event"] == name
+
+
 # --- vectors
 
 
