@@ -61,7 +61,7 @@ def test_every_type_is_in_the_json_and_the_markdown_and_on_the_page():
     text, page = markdown(), get("/developers/events").content.decode()
     for one in listed:
         assert one["schema"]["$id"] == f"http://127.0.0.1:8000/developers/events/{one['event']}.json"
-        assert f"### {one['event']}\n" in text
+        assert f"\n## {one['event']}\n" in text
         assert one["event"] in page
         for name in one["schema"]["properties"]["data"]["properties"]:
             assert f"`{name}`" in text
