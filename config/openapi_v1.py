@@ -59,6 +59,10 @@ class ErrorV1(serializers.Serializer[Any]):
     original_correlation_id = serializers.CharField(
         required=False, help_text="Of the request that used the Idempotency-Key first."
     )
+    limit = serializers.IntegerField(required=False, help_text="Messages of the plan, with a 402.")
+    used = serializers.IntegerField(required=False, help_text="Of these, used in this period.")
+    remaining = serializers.IntegerField(required=False, help_text="Of these, left.")
+    resets_at = serializers.DateTimeField(required=False, help_text="When the next period begins.")
 
 
 class ErrorEnvelopeV1(serializers.Serializer[Any]):

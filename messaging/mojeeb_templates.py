@@ -39,7 +39,7 @@ class Templates(Send):
         tags=[V1.SENDING],
         request=schemas_v1.SendTemplateBody,
         parameters=[IDEMPOTENCY_KEY],
-        responses=answers(202, schemas_v1.MessageV1, 409, 422),
+        responses=answers(202, schemas_v1.MessageV1, 402, 409),
         examples=[
             OpenApiExample(
                 "Template",
