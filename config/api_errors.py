@@ -149,6 +149,16 @@ _TOLD: dict[str, tuple[str, str, str]] = {
         "You",
         "Use the style of the approved template for every value.",
     ),
+    "template_refused_by_meta": (
+        "Meta did not take the template, its change or its deletion; the message has Meta's own words.",
+        "You",
+        "Correct what Meta names. One that exists already in this language is edited, not made again.",
+    ),
+    "credentials_refused_by_meta": (
+        "Meta refuses the number's access token, or it lacks whatsapp_business_management.",
+        "You, in Meta Business settings",
+        "Make a token of a system user with whatsapp_business_management and save it for the number.",
+    ),
     "recipient_opted_out": (
         "The person asked not to be written to, so nothing was stored.",
         "The recipient",

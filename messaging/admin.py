@@ -11,7 +11,15 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from config.admin import Inline, Ledger
-from messaging.models import Contact, Message, MessageEvent, OrphanStatus, Template
+from messaging.models import (
+    Contact,
+    Message,
+    MessageEvent,
+    OrphanStatus,
+    Template,
+    TemplateEvent,
+    TemplateSync,
+)
 
 
 class EventInline(Inline):
@@ -68,13 +76,38 @@ class ContactAdmin(Ledger):
     list_select_related = ["account"]
 
 
+class TemplateEventInline(Inline):
+    """What happened to a template."""
+
+    model = TemplateEvent
+    extra = 0
+    can_delete = False
+    fields = ("field", "before", "after", "note", "at")
+    readonly_fields = fields
+    ordering = ["-id"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Meta writes it."""
+        return False
+
+
 @admin.register(Template)
 class TemplateAdmin(Ledger):
     """Templates as Meta stores them."""
 
-    list_display = ["name", "language", "category", "status", "account", "waba_id", "synced_at"]
-    list_filter = ["status", "category"]
+    list_display = ["name", "language", "category", "status", "quality", "account", "waba_id", "synced_at"]
+    list_filter = ["status", "category", "quality"]
     search_fields = ["name", "=meta_id", "=waba_id"]
+    list_select_related = ["account"]
+    inlines = [TemplateEventInline]
+
+
+@admin.register(TemplateSync)
+class TemplateSyncAdmin(Ledger):
+    """When each WhatsApp account's templates were read, and why not."""
+
+    list_display = ["waba_id", "account", "synced_at", "due_at", "error"]
+    search_fields = ["=waba_id"]
     list_select_related = ["account"]
 
 

@@ -52,7 +52,8 @@ _BY_TYPE = {
         "invalid_request_body invalid_agent_id invalid_phone_number invalid_from_phone invalid_template_name "
         "from_phone_not_found_for_agent template_button_value_missing template_header_variable_missing "
         "template_header_too_many_parameters template_header_kind_mismatch "
-        "template_header_media_url_invalid mixed_parameter_format recipient_opted_out"
+        "template_header_media_url_invalid mixed_parameter_format recipient_opted_out "
+        "template_refused_by_meta credentials_refused_by_meta"
     ),
     (429, "rate_limit_error"): "rate_limit_exceeded",
     (500, "internal_error"): "internal_error",
