@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from accounts.models import Connection
 from accounts.shared_numbers import callback_url
 from accounts.vault import CannotOpen
-from messaging import doctor
+from messaging import doctor, templates
+from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.sandbox import seed
 
 
@@ -28,11 +29,15 @@ def spare_number() -> seed.SeedNumber | None:
 
 
 def examine(number: Connection) -> None:
-    """Let the doctor look; a token that cannot be opened is a line of its own."""
+    """Let the doctor look; a token that cannot be opened is a line of its own. Copies the templates."""
     try:
         doctor.examine(number, callback_url(number))
+        if number.status == Connection.Status.ACTIVE and number.waba_id:
+            templates.sync(number)
     except CannotOpen:
         fix = _("Save the access token again.")
         line = {"check": "token", "ok": False, "message": _("The saved token cannot be read."), "fix": fix}
         Connection.objects.filter(pk=number.pk).update(checks=[line])
         number.checks = [line]
+    except (GraphError, GraphUnreachable, ValueError):
+        pass  # the lines are stored; templates are copied again every half hour and on demand

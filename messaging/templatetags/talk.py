@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from django import template
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -81,13 +81,12 @@ _GAP = re.compile(r"\{\{[ \t]*[A-Za-z0-9_]{1,64}[ \t]*\}\}")
 @register.filter
 def gaps(text: str) -> SafeString:
     """Show a text with its unfilled placeholders marked, everything else as it is."""
-    shown: list[str] = []
     last = 0
+    marked = SafeString("")
     for found in _GAP.finditer(text):
-        shown.append(escape(text[last : found.start()]))
-        shown.append(format_html('<mark class="gap">{}</mark>', found[0]))
+        marked += format_html('{}<mark class="gap">{}</mark>', text[last : found.start()], found[0])
         last = found.end()
-    return format_html_join("", "{}", ((piece,) for piece in [*shown, escape(text[last:])]))
+    return marked + escape(text[last:])
 
 
 @register.filter
