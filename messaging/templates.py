@@ -41,6 +41,8 @@ ASK_NAME_SECONDS = 60
 #: seconds that a caller who waits for an answer gives Meta
 ASK_TIMEOUT = 4.0
 
+DOUBT_AFTER = timedelta(minutes=1)
+
 APPROVED = "APPROVED"
 _FOLLOWED = ("status", "category", "quality", "rejected_reason")
 #: words of Meta's news for which its lists have another
@@ -73,7 +75,8 @@ def find(
         wanted |= Q(name=name, language=language)
     if not wanted or not waba_id:
         return {}
-    rows = Template.objects.filter(wanted, account_id=account_id, waba_id=waba_id).exclude(status="DELETED")
+    mine = Template.objects.filter(wanted, account_id=account_id, waba_id=waba_id)
+    rows = mine.exclude(status="DELETED").defer("raw")  # as large again as what is needed of it
     found: dict[tuple[str, str], Template] = {}
     for row in sorted(rows, key=lambda row: (row.status == APPROVED, row.synced_at)):
         found[row.name, row.language] = row
@@ -257,6 +260,22 @@ def want(account_id: uuid.UUID, waba_id: str) -> None:
         )
         if not created and row.due_at > now:
             TemplateSync.objects.filter(pk=row.pk).update(due_at=now)
+
+
+_DOUBT = """
+UPDATE messaging_templatesync AS t SET due_at = now() FROM accounts_connection AS c
+WHERE c.id = %s AND t.account_id = c.account_id AND t.waba_id = c.waba_id
+  AND t.due_at > now() AND (t.synced_at IS NULL OR t.synced_at < now() - make_interval(secs => %s))
+"""
+
+
+def doubt(connection_id: uuid.UUID) -> None:
+    """Let a number's templates be read again, because Meta refused a send for its template.
+
+    What was read within the last minute is not doubted: a campaign's thousand refusals cost one reading.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_DOUBT, [connection_id, DOUBT_AFTER.total_seconds()])
 
 
 def _sync_row(number: Connection) -> Any:

@@ -127,6 +127,18 @@ def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
 
 
+def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
+    templates.sync_due()
+    of_meta(meta, number, "hello_world").status = "PAUSED"  # and its callback was lost
+    queue(number.account)
+    drain()
+    assert templates.sync_due() == 0  # read a moment ago
+    TemplateSync.objects.update(synced_at=timezone.now() - templates.DOUBT_AFTER)
+    queue(number.account)
+    drain()
+    assert templates.sync_due() == 1 and named(number, "hello_world").status == "PAUSED"
+
+
 # --- an unknown name
 
 
