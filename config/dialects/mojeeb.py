@@ -65,7 +65,10 @@ CATALOGUE: dict[str, Word] = _OTHER_NAMES | {
     code: Word(code, status, kind) for (status, kind), codes in _BY_TYPE.items() for code in codes.split()
 }
 #: what of a refusal's extras a client is shown
-_SHOWN = ("available_phones", "required_scope", "original_correlation_id")
+_SHOWN = (
+    *("available_phones", "required_scope", "original_correlation_id"),
+    *("limit", "used", "remaining", "resets_at"),
+)
 
 
 def word_for(refusal: Refusal) -> Word:
