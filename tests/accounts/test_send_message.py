@@ -191,9 +191,9 @@ def statements(captured: CaptureQueriesContext) -> list[str]:
     ("body", "expected"),
     [
         # the key, the number, the contact, who opted out; then the quota and one insert
-        (TEXT, ["SELECT"] * 4 + ["WITH"] * 2),
+        (TEXT, ["SELECT"] * 5 + ["WITH"]),
         # and the template's category
-        (TEMPLATE, ["SELECT"] * 5 + ["WITH"] * 2),
+        (TEMPLATE, ["SELECT"] * 6 + ["WITH"]),
         # a simulation costs nothing
         (TEXT | {"dry_run": True}, ["SELECT"] * 4 + ["WITH"]),
     ],
