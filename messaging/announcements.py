@@ -18,7 +18,7 @@ import orjson
 from accounts.models import Connection
 from messaging.drafts import Draft
 from messaging.meta.callbacks import InboundMessage, TemplateChange
-from messaging.models import Message, Status, Template, TemplateEvent
+from messaging.models import Message, Status
 from messaging.transitions import Failure, Row
 from webhooks import outbox
 from webhooks.outbox import Announcement, moment
@@ -241,33 +241,6 @@ def _payload(raw: Mapping[str, Any]) -> str | None:
 
 
 # --- templates and numbers
-
-
-def templates_changed(events: Sequence[TemplateEvent], after: Mapping[uuid.UUID, Template]) -> None:
-    """Tell of templates whose status or category changed, from Meta's news or because we asked.
-
-    ``events`` are what was noted; ``after`` holds the templates as they are now.
-    """
-    changed: dict[uuid.UUID, dict[str, TemplateEvent]] = {}
-    for event in events:
-        if event.field in ("status", "category"):
-            changed.setdefault(event.template_id, {})[event.field] = event
-    told: list[Announcement] = []
-    for ident, fields in changed.items():
-        template, last = after[ident], next(iter(fields.values()))
-        data = {
-            "templateId": template.meta_id,
-            "name": template.name,
-            "language": template.language,
-            "status": template.status,
-            "category": template.category or None,
-            "previousCategory": fields["category"].before or None if "category" in fields else None,
-            "reason": template.rejected_reason or last.note or None,
-        }
-        told.append(
-            Announcement(template.account_id, "template.status_updated", data, template.meta_id, at=last.at)
-        )
-    outbox.publish(told)
 
 
 def unknown_template_changed(item: TemplateChange, account_ids: Sequence[uuid.UUID]) -> None:
