@@ -47,6 +47,8 @@ class Target:
     failing: bool
     #: seconds since its breaker closed; None: it never was open
     recovering_for: float | None
+    #: when its owner last changed it
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,15 @@ def claim(room: int, *, slots_for: Callable[[Target], int], without: Collection[
         ]
     claimed.claims.sort(key=lambda one: one.id)
     return claimed
+
+
+def changed(targets: Sequence[Target]) -> set[uuid.UUID]:
+    """Return which of these endpoints were changed, disabled or removed since they were claimed for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            delivery_sql.CHANGED, [[one.id for one in targets], [one.updated_at for one in targets]]
+        )
+        return {ident for (ident,) in cursor.fetchall()}
 
 
 def give_back(claims: Sequence[Claim]) -> None:

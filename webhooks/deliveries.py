@@ -1,8 +1,8 @@
 """Delivering: claim, post, record; a stream of webhooks through one event loop.
 
 Like the engine that sends messages, no stage waits for a whole batch of another, and each endpoint has a line
-of its own: whoever hangs holds up only himself. An endpoint is read anew with each claim, so a changed
-address, secret or header counts from the next claim on.
+of its own: whoever hangs holds up only himself. What an endpoint's owner changes counts within a second,
+also for what was leased before.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ RECORD_AT_MOST = 200
 DATABASE_RETRY_SECONDS = 0.5
 #: shortest time between two claims
 CLAIM_AT_MOST_EVERY_SECONDS = 0.01
+#: how soon a changed or removed endpoint is noticed by what was already leased for it
+LOOK_FOR_CHANGES_EVERY_SECONDS = 0.5
 #: outcomes of so many seconds are recorded together
 RECORD_TOGETHER_SECONDS = 0.005
 #: how long the body of an answer may take beyond the time limit of the answer itself
@@ -76,6 +78,7 @@ class Deliverer:
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._opened: dict[tuple[str, str, str], _Opened] = {}
         self._returns: list[Claim] = []  # leased, and not to be tried now
+        self._looked = time.monotonic()
         self.delivered = 0
         self.failed = 0
         #: the drain ended because its time was up, so there may be more to do
@@ -117,6 +120,7 @@ class Deliverer:
         while self._lifetime.goes_on():
             found = Claimed()
             room = LEASED_AT_MOST - self._leased
+            await self._look_for_changes()
             await self._give_back()
             if room > 0:
                 work = partial(claims.claim, room, slots_for=self._lines.room_for, without=self._lines.full())
@@ -139,6 +143,20 @@ class Deliverer:
             await asyncio.sleep(CLAIM_AT_MOST_EVERY_SECONDS)
             await bell.wait(POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
+
+    async def _look_for_changes(self) -> None:
+        """Let go what was leased for an endpoint that its owner has changed or removed meanwhile."""
+        now = time.monotonic()
+        waiting = {ident: line for ident, line in self._lines.by_endpoint.items() if line.waiting}
+        if not waiting or now - self._looked < LOOK_FOR_CHANGES_EVERY_SECONDS:
+            return
+        self._looked = now
+        targets = [line.target for line in waiting.values()]
+        try:
+            for ident in await self._claimer.run(partial(claims.changed, targets)):
+                self._let_go(waiting[ident])
+        except (OperationalError, InterfaceError) as error:
+            log.warning("changes of endpoints were not seen", error=repr(error))
 
     async def _accept(self, found: Claimed) -> None:
         until = time.monotonic() + settings.WEBHOOK_LEASE_SECONDS - self._longest_request()
@@ -198,6 +216,7 @@ class Deliverer:
         try:
             outcome = await self._attempt(target, claim)
             arrived = outcome.verdict.arrived
+            line.unrecorded += not arrived
             self._outcomes.put_nowait(outcome)
         except Exception:
             # A bug: the lease runs out and the delivery is tried again.
@@ -210,7 +229,7 @@ class Deliverer:
             self.delivered += 1
         else:
             self.failed += 1
-            # Its others wait in the database, where a pause or an open breaker holds them.
+            # Its others wait in the database, where a pause or an open breaker will hold them.
             self._let_go(line)
         self._pump(line)
         if len(line.waiting) < line.window:
@@ -260,6 +279,10 @@ class Deliverer:
             await self._record_batch(worker, batch)
             self._leased -= len(batch)
             self._lifetime.worked()  # what failed may be due again
+            for outcome in batch:
+                if not outcome.verdict.arrived:
+                    self._lines.by_endpoint[outcome.claim.endpoint_id].unrecorded -= 1
+                    self._bell.ring()
             for _ in batch:
                 self._outcomes.task_done()
 

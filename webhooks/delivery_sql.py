@@ -16,7 +16,7 @@ WITH RECURSIVE pending AS (
 SELECT e.id, e.account_id, e.url, e.headers_sealed, e.secret_sealed,
        CASE WHEN e.previous_secret_until > now() THEN e.previous_secret_sealed ELSE '' END,
        e.breaker_open_since IS NOT NULL, e.failing_since IS NOT NULL,
-       extract(epoch FROM now() - e.ramp_from)::float
+       extract(epoch FROM now() - e.ramp_from)::float, e.updated_at
 FROM webhooks_endpoint e
 WHERE e.id IN (SELECT endpoint_id FROM pending) AND e.enabled AND e.removed_at IS NULL
   AND (e.paused_until IS NULL OR e.paused_until <= now())
@@ -41,6 +41,12 @@ SET lease_token = d.lease_token + 1, due_at = now() + make_interval(secs => %s)
 FROM webhooks_event e
 WHERE d.id IN (SELECT id FROM picked) AND e.id = d.event_id
 RETURNING d.id, d.lease_token, d.endpoint_id, d.attempts - d.attempts_before, e.id, e.subject, e.body
+"""
+CHANGED = """
+SELECT u.id FROM unnest(%s::uuid[], %s::timestamptz[]) AS u(id, updated_at)
+LEFT JOIN webhooks_endpoint e ON e.id = u.id AND e.enabled AND e.removed_at IS NULL
+    AND e.updated_at = u.updated_at
+WHERE e.id IS NULL
 """
 PROBE = """
 UPDATE webhooks_endpoint SET paused_until = now() + make_interval(secs => %s) WHERE id = ANY(%s)

@@ -32,6 +32,8 @@ class Line:
     def __init__(self, target: Target) -> None:
         self.waiting: deque[tuple[Claim, float]] = deque()
         self.under_way = 0
+        #: failures that are not recorded yet: until they are, nobody knows whether more may be sent
+        self.unrecorded = 0
         self.idle_since = time.monotonic()
         self._subjects: set[str] = set()
         self._window = float(FIRST_WINDOW)
@@ -53,10 +55,12 @@ class Line:
     @property
     def window(self) -> int:
         """How many may be under way at once."""
-        return int(self._window)
+        return 0 if self.unrecorded else int(self._window)
 
     def room(self) -> int:
         """How many more to lease: enough that the line does not run dry until the next claim."""
+        if self.unrecorded:
+            return 0
         ahead = 1 if self._window < FIRST_WINDOW else AHEAD
         return self.window * ahead - len(self.waiting) - self.under_way
 
@@ -140,5 +144,6 @@ class Lines:
         """Drop lines that nothing has happened in for a while."""
         now = time.monotonic()
         for ident, line in list(self.by_endpoint.items()):
-            if not line.waiting and not line.under_way and now - line.idle_since > self.IDLE_SECONDS:
+            busy = line.waiting or line.under_way or line.unrecorded
+            if not busy and now - line.idle_since > self.IDLE_SECONDS:
                 del self.by_endpoint[ident]

@@ -173,6 +173,28 @@ def test_a_removed_endpoint_gets_nothing_more(alice, receiver, make):
     assert Delivery.objects.get().status == D.SKIPPED
 
 
+@pytest.mark.parametrize("how", ["remove", "move"])
+def test_what_was_leased_for_an_endpoint_heeds_its_owner_within_a_second(alice, receiver, make, how):
+    endpoint, _ = make("/old")
+
+    def slowly(got):
+        if got.path == "/old" and len(receiver.got) == 1:
+            if how == "remove":
+                endpoints.remove(alice, endpoint.pk)
+            else:
+                endpoints.change(alice, endpoint.pk, Given(url=receiver.url + "/new"))
+            connection.close()
+        time.sleep(0.4 if got.path == "/old" else 0)
+        return 200, {}
+
+    receiver.answer = slowly
+    publish(alice, 60)
+    drain()
+    old, new = len(receiver.ids("/old")), len(receiver.ids("/new"))
+    assert old <= 30
+    assert new == (0 if how == "remove" else 60 - old)
+
+
 def test_410_disables_at_once_and_says_so(alice, receiver, make):
     endpoint, _ = make()
     receiver.answer = lambda got: (410, {})
