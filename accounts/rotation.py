@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from django.apps import apps
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from accounts import vault
-from accounts.models import Connection
 
-#: every sealed column of the product: model, column of the sealed text, name it is bound to
-SEALED = [
-    (Connection, "access_token_sealed", "access_token"),
-    (Connection, "app_secret_sealed", "app_secret"),
-]
+
+def sealed_columns() -> list[tuple[type[Model], str, str]]:
+    """List every sealed column of the product: model, column, and the name that its value is bound to.
+
+    They are found by their names: a column ``<name>_sealed``, in a model that has ``context(name)``.
+    """
+    return [
+        (model, column.name, column.name.removesuffix("_sealed"))
+        for model in apps.get_models()
+        for column in model._meta.concrete_fields
+        if column.name.endswith("_sealed")
+    ]
 
 
 @dataclass(slots=True)
@@ -34,11 +42,12 @@ def rotate() -> Iterator[Count]:
     the work may be stopped and started again anywhere. A value that no key opens is counted and left.
     """
     count = Count()
-    for model, column, name in SEALED:
-        stale = model.objects.exclude(Q(**{column: ""})).order_by("pk").values_list("pk", flat=True)
+    for model, column, name in sealed_columns():
+        rows = model._default_manager
+        stale = rows.exclude(Q(**{column: ""})).order_by("pk").values_list("pk", flat=True)
         for pk in list(stale):
             with transaction.atomic():
-                row = model.objects.select_for_update().get(pk=pk)
+                row: Any = rows.select_for_update().get(pk=pk)
                 sealed = getattr(row, column)
                 if vault.is_current(sealed):
                     count.current += 1
@@ -49,6 +58,6 @@ def rotate() -> Iterator[Count]:
                         count.unreadable += 1
                     else:
                         fresh = vault.seal(secret, context=row.context(name))
-                        model.objects.filter(pk=pk).update(**{column: fresh})
+                        rows.filter(pk=pk).update(**{column: fresh})
                         count.resealed += 1
             yield count

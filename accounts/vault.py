@@ -1,8 +1,9 @@
 """The only cipher: seals credentials with AES-256-GCM, bound to the row and column they stand in.
 
-A sealed value is ``v1.<key id>.<base64 of nonce and ciphertext>``. The context (table, account, row,
-column) is authenticated with it, so a value copied into another row does not open there. Keys come
-from ``CREDENTIALS_KEYS``: the first seals, all of them open, which is what makes rotation possible.
+A sealed value is ``v1.<key id>.<base64 of nonce and ciphertext>``; sealed bytes have the same head and
+then the bytes as they are. The context (table, account, row, column) is authenticated with it, so a value
+copied into another row does not open there. Keys come from ``CREDENTIALS_KEYS``: the first seals, all of
+them open, which is what makes rotation possible.
 """
 
 from __future__ import annotations
@@ -65,6 +66,24 @@ class KeyRing:
         except (InvalidTag, binascii.Error, ValueError):
             raise CannotOpen("the value was altered or stands in the wrong row") from None
 
+    def seal_bytes(self, value: bytes, *, context: str) -> bytes:
+        """Encrypt a document for the place called ``context``."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._ciphers[self.sealing_id].encrypt(nonce, value, context.encode())
+        return f"{_VERSION}.{self.sealing_id}.".encode() + nonce + sealed
+
+    def open_bytes(self, sealed: bytes, *, context: str) -> bytes:
+        """Decrypt what ``seal_bytes`` made for the same context. Raises ``CannotOpen``."""
+        version, _, rest = sealed.partition(b".")
+        ident, _, data = rest.partition(b".")
+        cipher = self._ciphers.get(ident.decode("ascii", "replace")[:8])
+        if version != _VERSION.encode() or cipher is None:
+            raise CannotOpen("no key in CREDENTIALS_KEYS opens this document")
+        try:
+            return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], context.encode())
+        except (InvalidTag, ValueError):
+            raise CannotOpen("the document was altered or stands in the wrong row") from None
+
 
 def new_key() -> str:
     """Return a fresh key in the form that CREDENTIALS_KEYS wants."""
@@ -109,3 +128,8 @@ def unseal(sealed: str, *, context: str) -> Secret:
 def is_current(sealed: str) -> bool:
     """Tell whether ``sealed`` was made with the key that seals today."""
     return not sealed or sealed.startswith(f"{_VERSION}.{ring().sealing_id}.")
+
+
+def current_head() -> bytes:
+    """Return how bytes begin that were sealed with the key that seals today."""
+    return f"{_VERSION}.{ring().sealing_id}.".encode()

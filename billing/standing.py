@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit as owners_audit
 from accounts.models import Account
 from billing import audit, customers, quota
 from billing.models import AddOn, Adjustment, Customer, Dispute, Subscription
@@ -74,6 +75,8 @@ def settle(customer: Customer, *, actor: str) -> bool:
         Account.objects.filter(pk=customer.pk).update(plan=plan)
         customer.account.plan = plan
         audit.record(customer.pk, actor, "plan_changed", before=before, after=str(plan), why=why)
+        # The customer's own log tells what changed; who of the house did it, and why, stays in ours.
+        owners_audit.record(customer.account, "plan.changed", actor="", before=before, after=str(plan))
         log.info("plan changed", account=str(customer.pk), before=before, after=str(plan), why=why)
     quota.refresh(customer)
     return changed

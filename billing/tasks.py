@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from billing import events, notices, quota, standing, stripe_api, subscriptions
 from config.celery import app
+from config.dialects.whatsapi import when
+from webhooks import outbox
 
 log = structlog.get_logger(__name__)
+
+
+def _publish(warnings: Sequence[notices.QuotaWarning]) -> None:
+    """Tell the endpoints of whose quota runs out."""
+    outbox.publish(
+        [
+            outbox.Announcement(
+                one.account_id,
+                "account.quota_warning",
+                {
+                    "plan": one.plan,
+                    "used": one.used,
+                    "limit": one.limit,
+                    "percent": one.percent,
+                    "periodEnd": when(one.ends_at),
+                },
+            )
+            for one in warnings
+        ]
+    )
 
 
 @app.task(name="billing.tasks.drain", queue="maintenance")
@@ -23,7 +47,7 @@ def watch() -> None:
     if stripe_api.configured():
         subscriptions.end_graces()
     notices.tell_overdue()
-    notices.warn_of_quotas()
+    notices.warn_of_quotas(_publish)
 
 
 @app.task(name="billing.tasks.reconcile", queue="maintenance")

@@ -103,6 +103,7 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+CALLBACKS_KEPT_DAYS = env.int("CALLBACKS_KEPT_DAYS", default=7)
 MAX_BULK_MESSAGES = env.int("MAX_BULK_MESSAGES", default=1000)
 # Messages in a billing period, by plan; 0: as many as wanted.
 MONTHLY_MESSAGES = {

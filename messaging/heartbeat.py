@@ -28,7 +28,7 @@ ON CONFLICT (name) DO UPDATE SET last_ok_at = now(), ok_since = CASE
 """
 _WELL = """
 SELECT extract(epoch FROM now() - ok_since)::float, extract(epoch FROM now() - last_ok_at)::float,
-       EXISTS (SELECT 1 FROM webhooks_inboundevent WHERE due_at IS NOT NULL AND position(%s IN raw) > 0)
+       EXISTS (SELECT 1 FROM webhooks_inboundevent WHERE due_at IS NOT NULL AND position(%s IN names) > 0)
 FROM messaging_heartbeat WHERE name = %s
 """
 
@@ -63,7 +63,7 @@ def silence_means_nothing_for(submitted_ago: float, *, ref: str) -> float:
     still waiting to be applied, so the silence is Meta's.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_WELL, [ref.encode(), RECEIVER])
+        cursor.execute(_WELL, [ref, RECEIVER])
         row = cursor.fetchone()
     if row is None or row[1] > settings.HEARTBEAT_GAP_SECONDS:
         return settings.HEARTBEAT_GAP_SECONDS  # never or not lately seen well: look again in a minute

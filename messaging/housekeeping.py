@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from messaging import idempotency, outcomes
@@ -14,6 +14,7 @@ from messaging.meta.payloads import read_ref
 from messaging.models import IdempotencyKey, Message, OrphanStatus, Status
 from messaging.receiving import STATUSES, change_of
 from messaging.timeline import WAITING, Change, record
+from webhooks import keeper
 
 log = structlog.get_logger(__name__)
 
@@ -103,10 +104,5 @@ def sweep() -> None:
     old = timezone.now() - timedelta(days=ORPHAN_DAYS)
     keys = forget_keys()
     orphans, _ = OrphanStatus.objects.filter(received_at__lt=old).delete()
-    # Digests are kept for a month: a replayed callback of last week is still a known one.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM webhooks_inboundevent "
-            "WHERE due_at IS NULL AND received_at < now() - interval '30 days'"
-        )
-        log.info("swept", orphans=orphans, keys=keys, callbacks=cursor.rowcount)
+    kept = keeper.sweep()
+    log.info("swept", orphans=orphans, keys=keys, emptied=kept.emptied, callbacks=kept.deleted)

@@ -58,6 +58,9 @@ class Callback:
     id: uuid.UUID
     account_id: uuid.UUID | None
     payload: object
+    #: it was applied before. Statuses and messages know by themselves what is new; what only tells how
+    #: things stood then (a template's state, a wish about marketing) must not undo what came later
+    again: bool = False
 
 
 @dataclass(slots=True)
@@ -85,6 +88,8 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
         for item in parse(callback.payload):
             if isinstance(item, Broken):
                 applied.park(callback, item.reason, item.raw)
+                continue
+            if callback.again and isinstance(item, TemplateChange | UserPreference):
                 continue
             if isinstance(item, TemplateChange):
                 _guarded(
@@ -165,6 +170,7 @@ def _apply_statuses(applied: Applied, statuses: Sequence[tuple[Callback, Connect
 def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> None:
     known = _match(statuses)
     changes: list[Change] = []
+    stops: list[tuple[uuid.UUID, Connection, str]] = []
     for number, item in statuses:
         status = STATUSES.get(item.status)
         if status is None:
@@ -175,8 +181,12 @@ def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> Non
         else:
             changes.append(change_of(message_id, status, item))
             if any(error.code == MARKETING_STOPPED for error in item.errors) and item.recipient_id:
-                _stop_marketing(number, item.recipient_id[:20])
-    record(changes)
+                stops.append((message_id, number, item.recipient_id[:20]))
+    moved = {message_id for message_id, _ in record(changes).moved}
+    for message_id, number, recipient in stops:
+        # Only news: a report that comes again must not undo what the customer decided since.
+        if message_id in moved:
+            _stop_marketing(number, recipient)
 
 
 def _match(

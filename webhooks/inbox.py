@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from config.correlation import correlation_id
 from config.failpoints import failpoint
 from config.ids import uuid7
+from webhooks import keeper
 from webhooks.models import InboundEvent
 
 log = structlog.get_logger(__name__)
@@ -32,9 +33,16 @@ class Held:
     id: uuid.UUID
     token: int
     account_id: uuid.UUID | None
-    raw: bytes
+    kept: bytes
     attempts: int
     correlation_id: str
+    #: it was applied in full before, and is applied once more (``manage.py reprocess_callbacks``)
+    again: bool
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes that were signed. Raises ``vault.CannotOpen``."""
+        return keeper.unseal(self.id, self.kept)
 
 
 #: applies callbacks and returns, per callback, the items that had to be set aside
@@ -42,8 +50,9 @@ Apply = Callable[[Sequence[Held]], dict[uuid.UUID, list[dict[str, object]]]]
 
 _INSERT = """
 INSERT INTO webhooks_inboundevent
-    (id, source, account_id, digest, raw, correlation_id, received_at, due_at, lease_token, attempts, parked)
-VALUES (%s, %s, %s, %s, %s, %s, now(), now(), 0, 0, '[]')
+    (id, source, account_id, digest, raw, names, correlation_id,
+     received_at, due_at, lease_token, attempts, parked)
+VALUES (%s, %s, %s, %s, %s, %s, %s, now(), now(), 0, 0, '[]')
 ON CONFLICT (digest) DO NOTHING
 """
 # Picked first and materialised: as a subquery the planner may run it once per row of a small table, and
@@ -56,10 +65,11 @@ WITH picked AS MATERIALIZED (
 UPDATE webhooks_inboundevent e
 SET lease_token = e.lease_token + 1, due_at = now() + make_interval(secs => %s), attempts = e.attempts + 1
 WHERE e.id IN (SELECT id FROM picked)
-RETURNING e.id, e.lease_token, e.account_id, e.raw, e.attempts, e.correlation_id
+RETURNING e.id, e.lease_token, e.account_id, e.raw, e.attempts, e.correlation_id,
+          e.applied_at IS NOT NULL AND e.parked = '[]'
 """
 _DONE = """
-UPDATE webhooks_inboundevent e SET due_at = NULL, applied_at = now(), parked = u.parked
+UPDATE webhooks_inboundevent e SET due_at = NULL, applied_at = now(), parked = u.parked, names = ''
 FROM unnest(%s::uuid[], %s::bigint[], %s::jsonb[]) AS u(id, token, parked)
 WHERE e.id = u.id AND e.lease_token = u.token
 """
@@ -72,14 +82,21 @@ WHERE id = %s AND lease_token = %s
 """
 
 
-def receive(*, source: InboundEvent.Source, account_id: uuid.UUID | None, raw: bytes) -> bool:
-    """Store a verified callback: one insert. False: the same bytes were stored before.
+def receive(
+    *, source: InboundEvent.Source, account_id: uuid.UUID | None, raw: bytes, names: Iterable[str] = ()
+) -> bool:
+    """Store a verified callback, sealed: one insert. False: the same bytes were stored before.
 
-    The account is part of the digest, so that one signer cannot make another's callback a duplicate.
+    ``names`` are words by which it can be found until it is applied. The account is part of the digest, so
+    that one signer cannot make another's callback a duplicate.
     """
     digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
+    ident = uuid7()
+    kept = keeper.seal(ident, raw)
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [uuid7(), source, account_id, digest, raw, correlation_id()])
+        cursor.execute(
+            _INSERT, [ident, source, account_id, digest, kept, " ".join(sorted(names)), correlation_id()]
+        )
         return cursor.rowcount == 1
 
 
@@ -116,8 +133,8 @@ def _claim(source: InboundEvent.Source) -> list[Held]:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
         held = [
-            Held(ident, token, account_id, bytes(raw), attempts, ident_)
-            for ident, token, account_id, raw, attempts, ident_ in cursor.fetchall()
+            Held(ident, token, account_id, bytes(kept), attempts, correlation, again)
+            for ident, token, account_id, kept, attempts, correlation, again in cursor.fetchall()
         ]
     return sorted(held, key=lambda one: one.id)
 

@@ -25,7 +25,7 @@ from config.errors import Refusal
 from config.failpoints import failpoint
 from config.json import read_object
 from config.secret import Secret
-from messaging.meta.callbacks import phone_number_ids, signature_ok, waba_ids
+from messaging.meta.callbacks import phone_number_ids, refs, signature_ok, waba_ids
 from webhooks import inbox
 from webhooks.models import InboundEvent
 
@@ -71,12 +71,14 @@ class MetaCallback(View):
             if not genuine:
                 log.warning("callback refused: wrong or missing signature")
                 return _refuse(Refusal("invalid_signature", "The signature is missing or wrong."), 401)
-            read_object(raw, max_keys=MAX_KEYS, any_characters=True)
+            payload = read_object(raw, max_keys=MAX_KEYS, any_characters=True)
         except Refusal as refusal:
             return _refuse(refusal, 413 if refusal.code == "body_too_large" else 400)
         failpoint("hook.before_commit")
         try:
-            fresh = inbox.receive(source=InboundEvent.Source.META, account_id=account_id, raw=raw)
+            fresh = inbox.receive(
+                source=InboundEvent.Source.META, account_id=account_id, raw=raw, names=refs(payload)
+            )
         except DatabaseError:
             # Meta keeps a callback that was not answered with 200 and brings it again, for days.
             log.exception("callback not stored")

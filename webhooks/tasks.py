@@ -24,7 +24,7 @@ def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, obj
 
     The standard library reads them: orjson refuses half a surrogate, which a chat may contain.
     """
-    callbacks = [receiving.Callback(one.id, one.account_id, json.loads(one.raw)) for one in held]
+    callbacks = [receiving.Callback(one.id, one.account_id, json.loads(one.raw), one.again) for one in held]
     return receiving.apply(callbacks).parked
 
 

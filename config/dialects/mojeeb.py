@@ -64,10 +64,8 @@ CATALOGUE: dict[str, Word] = _OTHER_NAMES | {
 }
 #: what of a refusal's extras a client is shown
 _SHOWN = (
-    "available_phones",
-    "required_scope",
-    "original_correlation_id",
-    *("limit", "used", "remaining", "resets_at"),  # of the quota
+    *("available_phones", "required_scope", "original_correlation_id"),
+    *("limit", "used", "remaining", "resets_at"),
 )
 
 

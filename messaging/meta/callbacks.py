@@ -28,6 +28,7 @@ from messaging.meta.items import (
     UserPreference,
     ValueErrors,
 )
+from messaging.meta.payloads import read_ref
 from messaging.meta.readable import context_of, readable_text
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "ValueErrors",
     "parse",
     "phone_number_ids",
+    "refs",
     "signature_ok",
     "waba_ids",
 ]
@@ -113,6 +115,18 @@ def waba_ids(payload: object) -> set[str]:
     Template and account news name no phone number, so this is how their owner is found.
     """
     return {waba for entry, _ in _changes(payload) if (waba := _identifier(entry.get("id")))}
+
+
+def refs(payload: object) -> set[str]:
+    """Return our own references that a callback's statuses carry; never raises."""
+    found: set[str] = set()
+    for _, change in _changes(payload):
+        value = change.get("value")
+        for status in _list(value.get("statuses")) if isinstance(value, Mapping) else ():
+            ref = status.get("biz_opaque_callback_data") if isinstance(status, Mapping) else None
+            if isinstance(ref, str) and read_ref(ref):
+                found.add(ref)
+    return found
 
 
 def _changes(payload: object) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:

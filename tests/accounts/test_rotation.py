@@ -10,9 +10,11 @@ from django.db import connection
 
 from accounts import vault
 from accounts.models import Connection
-from accounts.rotation import SEALED, rotate
+from accounts.rotation import rotate, sealed_columns
 from accounts.vault import new_key
+from config.secret import Secret
 from tests.factories import APP_SECRET, TOKEN, connect, make_account
+from webhooks.models import Endpoint
 
 OLD, NEW = new_key(), new_key()
 
@@ -140,16 +142,28 @@ def test_a_value_that_no_key_opens_is_left_and_reported(keys):
 
 @pytest.mark.django_db
 def test_it_forgets_no_sealed_column():
-    """A new sealed column must be listed in SEALED, or dropping the old key would lose it."""
+    """A column must be called ``…_sealed`` and its model name the place, or dropping the old key loses it."""
     from django.apps import apps
 
-    sealed = {
-        (model, field.name)
-        for model in apps.get_models()
-        for field in model._meta.get_fields()
-        if field.name.endswith("_sealed")
-    }
-    assert sealed == {(model, column) for model, column, _ in SEALED}
+    found = {(model.__name__, column) for model, column, _ in sealed_columns()}
+    assert {("Connection", "access_token_sealed"), ("Endpoint", "secret_sealed")} <= found
+    for model in apps.get_models():
+        for column in model._meta.concrete_fields:
+            assert "sealed" not in column.name or (model.__name__, column.name) in found
+    for model, _, name in sealed_columns():
+        assert name in model().context(name)
+
+
+@pytest.mark.django_db
+def test_a_webhook_secret_is_sealed_anew_as_well(keys):
+    endpoint = Endpoint(account=make_account(), url="https://good.example/")
+    endpoint.seal("secret", Secret("whsec_canary"))
+    endpoint.save()
+    keys(NEW, OLD)
+    run()
+    keys(NEW)
+    endpoint.refresh_from_db()
+    assert endpoint.unseal("secret") == Secret("whsec_canary")
 
 
 @pytest.mark.django_db

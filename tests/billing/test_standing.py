@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Agent
-from billing import checkout, notices, overview, quota, standing, stripe_api, subscriptions
+from billing import checkout, notices, overview, quota, standing, stripe_api, subscriptions, tasks
 from billing.models import AddOn, AuditEntry, Customer, Dispute, QuotaPeriod, Subscription
 from config.errors import Invalid, Refusal
 from tests.factories import api, make_account
+from webhooks.models import Event, Listener
 
 pytestmark = pytest.mark.django_db
 
@@ -201,6 +203,17 @@ def test_warnings_come_at_80_and_100_percent_once_each(account, small):
         "80 % of your messages are used",
         "Your messages are used up",
     ]
+
+
+def test_a_warning_reaches_the_customers_endpoints(account, small):
+    """What the worker does every minute."""
+    Listener.objects.create(account=account, asked_at=timezone.now())
+    spend(account, 8)
+    tasks.watch()
+    tasks.watch()
+    told = json.loads(Event.objects.get(type="account.quota_warning").body)["data"]
+    assert told.pop("periodEnd").endswith("Z")
+    assert told == {"plan": "free", "used": 8, "limit": 10, "percent": 80}
 
 
 def test_a_warning_is_published_once_even_if_its_mail_has_to_be_tried_again(account, small, monkeypatch):

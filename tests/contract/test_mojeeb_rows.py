@@ -94,6 +94,7 @@ def test_a_revoked_and_an_expired_key_have_codes_of_their_own(org, fields, code)
         f"Bearer {keys.new_mk()[:-1]}",
         "Bearer mk_prod_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
     ],
+    ids=range(9),
 )
 def test_whatever_is_no_key_is_an_invalid_key(header):
     """J1; each says in words what is wrong."""
@@ -504,7 +505,9 @@ def test_every_answer_carries_its_correlation_id(org):
 
 
 @pytest.mark.parametrize(
-    "ident", ["x", "0", str(uuid.uuid4()), str(uuid.uuid4()).replace("-", ""), "%00", "null", "1" * 5_000]
+    "ident",
+    ["x", "0", str(uuid.uuid4()), str(uuid.uuid4()).replace("-", ""), "%00", "null", "1" * 5_000],
+    ids=range(7),
 )
 def test_an_id_that_leads_nowhere_is_the_documents_404(org, ident):
     """S4."""

@@ -1,4 +1,4 @@
-"""``rotate_credentials_key``: seals all stored credentials with the first of CREDENTIALS_KEYS.
+"""``rotate_credentials_key``: seals credentials and kept callbacks with the first of CREDENTIALS_KEYS.
 
 Put the new key first and keep the old ones behind it; run this; then drop the old ones. It may be
 interrupted and started again at any time.
@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.rotation import Count, rotate
+from webhooks import keeper
 
 
 class Command(BaseCommand):
@@ -24,8 +25,14 @@ class Command(BaseCommand):
         for count in rotate():  # noqa: B007 - the last count is the result
             pass
         self.stdout.write(f"resealed {count.resealed}, already current {count.current}")
-        if count.unreadable:
+        kept = keeper.Resealed()
+        for kept in keeper.reseal():  # noqa: B007
+            pass
+        if kept.resealed:
+            self.stdout.write(f"resealed {kept.resealed} kept callbacks")
+        unreadable = count.unreadable + kept.unreadable
+        if unreadable:
             raise CommandError(
-                f"{count.unreadable} values could not be opened with any key of CREDENTIALS_KEYS; "
+                f"{unreadable} values could not be opened with any key of CREDENTIALS_KEYS; "
                 "add the key they were sealed with before you drop one."
             )
