@@ -16,6 +16,7 @@ from billing import checkout, notices, overview, quota, standing, stripe_api, su
 from billing.models import AddOn, AuditEntry, Customer, Dispute, QuotaPeriod, Subscription
 from config.errors import Invalid, Refusal
 from tests.factories import api, make_account
+from tests.support.v1 import AGENTS, make_customer
 from webhooks.models import Event, Listener
 
 pytestmark = pytest.mark.django_db
@@ -298,17 +299,33 @@ def test_a_paid_checkout_whose_event_was_lost_is_found_at_night(stripe, account,
     assert quota.usage(account.pk).limit == 1_010
 
 
+def another_agent(account):
+    """Add an agent as a face does."""
+    with overview.room_for_agent(account):
+        return Agent.objects.create(account=account, name="Another")
+
+
 def test_one_more_agent_may_be_bought(stripe, account):
     with pytest.raises(Refusal, match="Your plan has 1 agent"):
-        overview.check_room_for_agent(account)
+        another_agent(account)
     buy(stripe, account, "agent")
     stripe.carry()
-    overview.check_room_for_agent(account)
-    Agent.objects.create(account=account, name="Second")
+    another_agent(account)
     with pytest.raises(Refusal):
-        overview.check_room_for_agent(account)
+        another_agent(account)
     shown = api(account).get("/billing/usage").json()["data"]
     assert shown["agents"] == {"used": 2, "limit": 2}
+
+
+def test_the_api_of_agents_keeps_to_the_plan():
+    customer = make_customer(plan="pro")
+    client = customer.api("*")
+    for number in range(9):
+        assert client.post_json(AGENTS, {"name": f"Branch {number}"}).status_code == 201
+    answer = client.post_json(AGENTS, {"name": "One too many"})
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "plan_not_eligible"
+    assert "Your plan has 10 agents" in answer.json()["error"]["message"]
 
 
 def test_a_refund_takes_the_add_on_back(stripe, account, small):
