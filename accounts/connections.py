@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,6 +158,37 @@ def remove_credentials(account: Account) -> bool:
             return False
         _empty(connection)
         return True
+
+
+def find_number(account: Account, connection_id: uuid.UUID) -> Connection:
+    """Return one of an account's present numbers with its agent. Raises ``Refusal`` (``not_found``)."""
+    found = account.connections.select_related("agent").filter(pk=connection_id, removed_at=None).first()
+    if found is None:
+        raise Refusal("not_found", "No number found with this id.")
+    return found
+
+
+def make_default(account: Account, connection_id: uuid.UUID) -> Connection:
+    """Let an account send from this number unless it names another. Raises ``Refusal`` (``not_found``)."""
+    with _one_writer(account):
+        number = find_number(account, connection_id)
+        _locked(account).filter(is_default=True).exclude(pk=number.pk).update(is_default=False)
+        number.is_default = True
+        number.save(update_fields=["is_default", "updated_at"])
+    return number
+
+
+def remove_number(account: Account, connection_id: uuid.UUID) -> Connection:
+    """Forget a number's credentials; what waits for it will fail and say so.
+
+    Raises ``Refusal``: ``not_found``, or ``conflict`` for the default number while there are others.
+    """
+    with _one_writer(account):
+        number = find_number(account, connection_id)
+        if number.is_default and _locked(account).exclude(pk=number.pk).exists():
+            raise Refusal("conflict", "This is your default number. Make another one the default first.")
+        _empty(number)
+    return number
 
 
 def _empty(connection: Connection) -> None:

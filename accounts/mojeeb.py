@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
@@ -17,10 +16,8 @@ from billing.gate_v1 import V1View
 from billing.overview import room_for_agent
 from config.dialects.wire import body_of, when
 from config.errors import Refusal
-from config.fields import Fields
+from config.fields import ID, Fields
 from config.openapi_v1 import V1, answers
-
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 def number_object(number: Connection) -> dict[str, Any]:
@@ -94,7 +91,7 @@ class AgentDetail(V1View):
         """Its id and its numbers stay."""
         refuse_limited(request)
         name = read_name(request)
-        if not _ID.fullmatch(agent_id):
+        if not ID.fullmatch(agent_id):
             raise Refusal("agent_not_found", agents.NO_AGENT)
         agent = agents.rename(caller(request), uuid.UUID(agent_id), name)
         (found,) = agents.listed(caller(request), only=[str(agent.pk)])

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from accounts import dashboard, dashboard_settings, dashboard_team, mojeeb, whatsapi, whatsapi_keys
+from accounts import (
+    dashboard,
+    dashboard_keys,
+    dashboard_settings,
+    dashboard_team,
+    mojeeb,
+    whatsapi,
+    whatsapi_keys,
+)
 
 urlpatterns = [
     path("auth/register", whatsapi.Register.as_view()),
@@ -16,6 +24,8 @@ urlpatterns = [
     path("app/start", dashboard.Start.as_view()),
     path("app/switch", dashboard.Switch.as_view()),
     path("app/join/<str:secret>", dashboard_team.Join.as_view()),
+    path("app/keys", dashboard_keys.Keys.as_view()),
+    path("app/keys/<str:key_id>/revoke", dashboard_keys.Revoke.as_view()),
     path("app/team", dashboard_team.Team.as_view()),
     path("app/team/<int:membership_id>", dashboard_team.Member.as_view()),
     path("app/team/invitations/<str:invitation_id>", dashboard_team.Withdraw.as_view()),

@@ -47,6 +47,12 @@ def open_conversations(
     return found
 
 
+def find(number: Connection, phone: str) -> Contact | None:
+    """Return the contact that a dialled number belongs to, without adding it."""
+    mine = Contact.objects.filter(connection=number)
+    return mine.filter(phone=phone).first() or mine.filter(wa_id=phone).first()
+
+
 def learn_wa_id(*, contact_id: uuid.UUID, wa_id: str) -> None:
     """Note that Meta calls the dialled number ``wa_id``.
 

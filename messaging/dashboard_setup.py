@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
@@ -25,31 +24,19 @@ from accounts.vault import CannotOpen
 from config.celery import wake
 from config.errors import Refusal, invalid
 from config.forms import take
-from messaging import doctor, queueing, templates
+from messaging import doctor, queueing
 from messaging.drafts import Draft, RawTemplate
-from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import Message
 from messaging.sandbox import seed
+from messaging.shared_numbers import examine, in_sandbox, spare_number
 
 #: every new WhatsApp account has this template
 FIRST = RawTemplate(name="hello_world", language="en_US")
 #: where the session keeps the id of the test message
 TEST_MESSAGE = "set_up_message"
 SANDBOX_PHONE = "14155552671"
-MOVING = ("scheduled", "queued", "processing", "retrying", "sent")
-
-
-def in_sandbox() -> bool:
-    """Tell whether Meta is played by the stand-in of ``make run``."""
-    host = urlsplit(settings.META_GRAPH_URL).hostname or ""
-    return settings.DEVELOPMENT and host in ("127.0.0.1", "localhost", "::1")
-
-
-def spare_number() -> seed.SeedNumber | None:
-    """Return a number of the sandbox that no account has connected."""
-    taken = set(Connection.objects.filter(removed_at=None).values_list("phone_number_id", flat=True))
-    spare = (seed.number(index) for index in range(1, seed.COUNT))
-    return next((one for one in spare if one.phone_number_id not in taken), None)
+#: nothing more comes after these, as far as this page waits
+SETTLED = ("delivered", "read", "failed", "canceled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,28 +149,13 @@ class Check(SetUpView):
         return self.show("app/setup/check.html", look=fresh)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask Meta about everything, and copy the templates when the number may send."""
+        """Ask Meta about everything."""
         number = default_connection(self.account)
         if number is None:
             return HttpResponseRedirect("/app/setup/connect")
         examine(number)
         template = "app/setup/lines.html" if request.headers.get("HX-Request") else "app/setup/check.html"
         return self.show(template, number=number)
-
-
-def examine(number: Connection) -> None:
-    """Let the doctor look; a token that cannot be opened is a line of its own. Copies the templates."""
-    try:
-        doctor.examine(number, callback_url(number))
-        if number.status == Connection.Status.ACTIVE and number.waba_id:
-            templates.sync(number)
-    except CannotOpen:
-        fix = _("Save the access token again.")
-        line = {"check": "token", "ok": False, "message": _("The saved token cannot be read."), "fix": fix}
-        Connection.objects.filter(pk=number.pk).update(checks=[line])
-        number.checks = [line]
-    except (GraphError, GraphUnreachable, ValueError):
-        pass  # the lines are stored; templates are copied again every hour and on demand
 
 
 class Callback(SetUpView):
@@ -266,21 +238,18 @@ class Test(SetUpView):
     def facts(self, sent: Message | None) -> dict[str, Any]:
         """Return what the timeline shows."""
         events = list(sent.events.order_by("sequence")) if sent else []
-        return {"sent": sent, "events": events, "moving": bool(sent and sent.status in MOVING)}
+        return {"sent": sent, "events": events, "moving": bool(sent and sent.status not in SETTLED)}
 
 
 class TestTimeline(Test):
     """``/app/setup/test/<id>``: the timeline alone, for the page that watches it."""
 
     def get(self, request: HttpRequest, message_id: str = "") -> HttpResponse:
-        """Answer 286 when nothing more will come, which ends htmx's asking."""
+        """Answer with the timeline; one that moves no more does not ask again."""
         found = Message.objects.filter(account=self.account, pk=id_of(message_id)).first()
         if found is None:
             raise Refusal("not_found", _("No message found with this id."))
-        facts = self.facts(found)
-        response = self.page("app/setup/timeline.html", **facts)
-        response.status_code = 200 if facts["moving"] else 286
-        return response
+        return self.page("app/setup/timeline.html", **self.facts(found))
 
 
 class Next(SetUpView):

@@ -8,25 +8,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.shared_dashboard import DashboardView
-from config.fields import PHONE
 from messaging import suppressions
 from messaging.models import Suppression
-from messaging.shared_dashboard import PAGE, clean, digits
+from messaging.shared_dashboard import PAGE, PhoneField, clean, digits
 
 ADDRESS = "/app/suppressions"
-
-
-class PhoneField(forms.CharField):
-    """A number as people write it; becomes digits with the country code."""
-
-    def clean(self, value: str) -> str:
-        """Take out what people put between the digits. Raises ``ValidationError``."""
-        found = digits(super().clean(value))
-        if not PHONE.fullmatch(found):
-            raise forms.ValidationError(
-                _("Write the number with its country code, for example +1 415 555 2671.")
-            )
-        return found
 
 
 class AddForm(forms.Form):

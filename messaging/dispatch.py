@@ -27,7 +27,7 @@ from config.celery import channel
 from config.drains import POLL_SECONDS, Bell, Lifetime, awake
 from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 from config.failpoints import failpoint
-from messaging import contacts, fallbacks, heartbeat, outcomes, pacing, unfinished
+from messaging import contacts, fallbacks, heartbeat, outcomes, pacing, templates, unfinished
 from messaging.claiming import Claim, claim
 from messaging.meta import payloads
 from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
@@ -376,7 +376,7 @@ class Pipeline:
             await self._pacer.run(partial(pacing.open_breaker, number))
 
     async def _slow(self, item: Claim, answer: Refused) -> None:
-        """Let the number feel what Meta said: held, paused or given a breath."""
+        """Let the number feel what Meta said: held, paused, given a breath; its templates read again."""
         assert item.sender is not None
         sender, outcome = item.sender, answer.meta.outcome
         if outcome is Outcome.HOLD_CREDENTIALS:
@@ -393,6 +393,8 @@ class Pipeline:
             await self._pacer.run(partial(pacing.pause, sender.id, seconds=seconds, reason=answer.meta.tells))
         elif outcome is Outcome.THROTTLE_NUMBER:
             await self._pacer.run(partial(pacing.slow_down, sender.id))
+        elif outcome is Outcome.FAIL_TEMPLATE:
+            await self._pacer.run(partial(templates.doubt, sender.id))
 
     # --- stage 4: record
 

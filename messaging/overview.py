@@ -149,3 +149,12 @@ def numbers(account: Account, at: datetime) -> list[Health]:
 def number_by_id(account: Account, ident: uuid.UUID) -> Connection | None:
     """Return one of an account's numbers that it may send from."""
     return account.connections.filter(pk=ident, removed_at=None).first()
+
+
+def estimate(number: Connection, count: int) -> float:
+    """Return about how many seconds ``count`` more messages take, behind what waits for this number already.
+
+    The pace is the number's own; pauses that Meta may ask for are not known beforehand.
+    """
+    waiting = Message.objects.filter(connection=number, due_at__isnull=False).exclude(status=Status.SCHEDULED)
+    return (waiting.count() + count) / max(number.slowed_to or number.messages_per_second, 0.1)

@@ -288,14 +288,29 @@ def as_test(draft: Draft) -> Draft:
 
 
 def queue_batch(
-    account: Account, drafts: Sequence[Draft], *, source: Message.Source, api_key: ApiKey | None = None
+    account: Account,
+    drafts: Sequence[Draft],
+    *,
+    source: Message.Source,
+    api_key: ApiKey | None = None,
+    sender: Connection | None = None,
+    final: bool = True,
 ) -> tuple[Batch, list[Queued]]:
     """Store a bulk request's messages with their batch, all in the caller's transaction.
 
     Items that are valid but refused by policy are stored as failed and counted in the batch.
     """
     batch = Batch.objects.create(account=account, total=len(drafts), created_at=timezone.now())
-    queued = queue_many(account, drafts, source=source, api_key=api_key, bulk=True, batch=batch)
+    queued = queue_many(
+        account,
+        drafts,
+        source=source,
+        api_key=api_key,
+        sender=sender,
+        bulk=True,
+        batch=batch,
+        final=final,
+    )
     batch.refused = sum(1 for one in queued if one.failure)
     if batch.refused:
         batch.save(update_fields=["refused"])

@@ -9,11 +9,14 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import orjson
+from django import forms
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Account
 from config.celery import wake
+from config.fields import PHONE
 from config.json import character_problem
 from messaging import analytics, idempotency
 from messaging.models import Status
@@ -135,3 +138,16 @@ def once(account: Account, token: str, body: dict[str, Any], work: Callable[[], 
     if not answer.replayed:
         wake("messages")
     return orjson.loads(answer.body)
+
+
+class PhoneField(forms.CharField):
+    """A number as people write it; becomes digits with the country code."""
+
+    def clean(self, value: str) -> str:
+        """Take out what people put between the digits. Raises ``ValidationError``."""
+        found = digits(super().clean(value))
+        if not PHONE.fullmatch(found):
+            raise forms.ValidationError(
+                _("Write the number with its country code, for example +1 415 555 2671.")
+            )
+        return found

@@ -21,6 +21,8 @@ STATUS = {
     "scheduled": (gettext_lazy("Scheduled"), "info"),
     "queued": (gettext_lazy("Queued"), "info"),
     "processing": (gettext_lazy("Sending"), "info"),
+    "submitting": (gettext_lazy("Sending"), "info"),
+    "unknown": (gettext_lazy("Waiting for WhatsApp’s report"), "warn"),
     "retrying": (gettext_lazy("Trying again"), "warn"),
     "sent": (gettext_lazy("Sent"), "good"),
     "delivered": (gettext_lazy("Delivered"), "good"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django import template
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from config.templatetags.ui import STATUS
@@ -70,3 +73,23 @@ def took(seconds: float) -> str:
     if minutes < 120:
         return _("%(count)s min") % {"count": minutes}
     return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}
+
+
+_GAP = re.compile(r"\{\{[ \t]*[A-Za-z0-9_]{1,64}[ \t]*\}\}")
+
+
+@register.filter
+def gaps(text: str) -> SafeString:
+    """Show a text with its unfilled placeholders marked, everything else as it is."""
+    last = 0
+    marked = SafeString("")
+    for found in _GAP.finditer(text):
+        marked += format_html('{}<mark class="gap">{}</mark>', text[last : found.start()], found[0])
+        last = found.end()
+    return marked + escape(text[last:])
+
+
+@register.filter
+def wordlist(text: str) -> list[str]:
+    """Split a template's literal into words."""
+    return text.split()

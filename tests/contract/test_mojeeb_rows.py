@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import agents, keys
 from accounts.models import Account, Agent, ApiKey, Connection
+from billing import quota
 from config import correlation
 from messaging import idempotency, suppressions
 from messaging.models import Contact, IdempotencyKey, Message, Status, Suppression
@@ -696,6 +697,26 @@ def test_without_a_key_nothing_is_counted(client):
     """J40."""
     for _ in range(70):
         assert client.get(AGENTS).status_code == 401
+
+
+# --- J41: quota
+
+
+def test_an_accepted_message_is_charged_once_and_nothing_else_is(org, settings):
+    """J37, J41, E4: a replay, a refusal and a look-up cost nothing; what is used up is a 402."""
+    settings.MONTHLY_MESSAGES = {"free": 1, "basic": 1, "pro": 2, "enterprise": 0}
+    once(org, "k1")
+    once(org, "k1")
+    send(org, org.text(to="x"))
+    send(org, org.text(**{"from": "+19999999999"}))
+    org.api(kind=ApiKey.Kind.MK_TEST).post_json(MESSAGES, org.text())
+    assert quota.usage(org.account.pk).used == 1
+    assert send(org).status_code == 202
+    error = refused(send(org), 402, "quota_exceeded", kind="quota_error", limit=2, used=2, remaining=0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", error["resets_at"])
+    refused(once(org, "k2"), 402, "quota_exceeded")
+    settings.MONTHLY_MESSAGES = settings.MONTHLY_MESSAGES | {"pro": 3}
+    assert "Idempotent-Replayed" not in once(org, "k2")
 
 
 # --- J42, J54, J62: plan and scopes

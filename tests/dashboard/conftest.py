@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Account, Membership, User
 from accounts.registration import prove
 from tests import factories
+from tests.support.fixtures import meta, sandbox
+
+__all__ = ["meta", "sandbox"]
 
 PASSWORD = "a long enough passphrase"
 
 
 def make_person(email: str, *, name: str = "") -> User:
-    """Create somebody whose address is proven."""
-    user = User.objects.create_user(email, PASSWORD, name=name)
+    """Create somebody whose address is proven and who has no password (hashing one takes long)."""
+    user = User.objects.create_user(email, None, name=name)
     prove(user, email)
     return user
 
 
-def make_owned(name: str, plan: str = "pro") -> Account:
-    """Create an account with an owner who may sign in (``account.owner``)."""
+def make_owned(name: str, plan: str = "pro", *, password: str | None = None) -> Account:
+    """Create an account with an owner who may sign in."""
     account = factories.make_account(plan, name=name)
     owner = account.memberships.select_related("user").get().user
-    owner.set_password(PASSWORD)
-    owner.save()
+    if password:
+        owner.set_password(password)
+        owner.save()
     prove(owner, owner.email)
-    from django.utils import timezone
-
     account.claimed_at = timezone.now()
     account.save()
     return account
