@@ -96,11 +96,12 @@ def room_for_agent(account: Account) -> Iterator[None]:
     """
     with transaction.atomic():
         customers.locked(account.pk)
-        _check_room(account)
+        check_room_for_agent(account)
         yield
 
 
-def _check_room(account: Account) -> None:
+def check_room_for_agent(account: Account) -> None:
+    """Raise ``Refusal`` (``plan_not_eligible``) when another agent would be one too many."""
     limit = agents_limit(account)
     if limit is not None and Agent.objects.filter(account=account).count() >= limit:
         agents = "1 agent" if limit == 1 else f"{limit} agents"
