@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts import closing
 from accounts.models import Agent
 from billing import checkout, notices, overview, quota, standing, stripe_api, subscriptions, tasks
 from billing.models import AddOn, AuditEntry, Customer, Dispute, QuotaPeriod, Subscription
@@ -149,6 +150,26 @@ def test_a_cancellation_that_was_taken_back_cancels_nothing(stripe, account, pla
     stripe.carry()
     assert plan_of(account) == "pro"
     assert Subscription.objects.get().cancel_at is None
+
+
+def test_nobody_goes_on_paying_for_an_account_that_was_closed(stripe, account):
+    one = stripe.subscribe(account)
+    stripe.carry()
+    closing.close(account, confirmation="Alice", actor="alice@example.com")
+    stripe.world.fault = 500
+    assert subscriptions.end_closed() == 0
+    stripe.world.fault = None
+    assert subscriptions.end_closed() == 1
+    assert one["status"] == "canceled"
+    assert subscriptions.end_closed() == 0
+
+
+def test_a_closed_account_gets_no_mail(stripe, account, small):
+    fails_to_pay(stripe, account)
+    spend(account, 40)
+    closing.close(account, confirmation="Alice", actor="alice@example.com")
+    assert notices.tell_overdue() == notices.warn_of_quotas() == 0
+    assert not mail.outbox
 
 
 # --- the quota follows
