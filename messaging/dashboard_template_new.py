@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import audit
 from accounts.shared_dashboard import DashboardView, Role, id_of
 from config.errors import Refusal
 from config.forms import take
@@ -141,6 +142,9 @@ class NewTemplate(DashboardView):
                 except Refusal as refusal:
                     take(form, refusal)
                 else:
+                    audit.record(
+                        self.account, "template.created", target=str(made)[:200], **audit.by(request)
+                    )
                     said = _("The template is with Meta for review. This page follows what they say.")
                     return self.done(f"/app/templates/{made.pk}", said)
         return self.draw(form, status=400)
@@ -195,4 +199,5 @@ class DeleteTemplate(DashboardView):
             management.delete(management.find(self.account, row.meta_id)[1], row)
         except Refusal as refusal:
             return self.wrong(f"/app/templates/{row.pk}", refusal)
+        audit.record(self.account, "template.deleted", target=str(row)[:200], **audit.by(request))
         return self.done("/app/templates", _("The template is deleted."))
