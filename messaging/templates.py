@@ -6,6 +6,8 @@ and stays.
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -22,8 +24,9 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from accounts.vault import CannotOpen
-from config import ratelimits
+from config import ratelimits, stopping
 from config.json import character_problem
+from messaging import announcements
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.meta.items import TemplateChange
 from messaging.meta.template_graph import TemplateGraph
@@ -302,21 +305,34 @@ RETURNING id, account_id, waba_id
 """
 
 
-def sync_due(*, most: int = 50) -> int:
+#: held while this process reads: a Meta that hangs must not take more than one of its threads
+_reading = threading.Lock()
+
+
+def sync_due(*, seconds: float = 20.0) -> int:
     """Read the templates of every WhatsApp account whose time has come; returns how many were tried.
 
     An account is new when a number was just connected, due every 30 minutes and after news of Meta's.
+    After ``seconds``, or when the process is asked to stop, no further one is begun.
     """
-    with database.cursor() as cursor:
-        cursor.execute(_NEW_ACCOUNTS)
-    for count in range(most):
+    if not _reading.acquire(blocking=False):
+        return 0
+    tried = 0
+    try:
+        until = time.monotonic() + seconds
         with database.cursor() as cursor:
-            cursor.execute(_CLAIM, [EVERY.total_seconds()])
-            row = cursor.fetchone()
-        if row is None:
-            return count
-        _sync_one(*row)
-    return most
+            cursor.execute(_NEW_ACCOUNTS)
+        while time.monotonic() < until and not stopping.asked():
+            with database.cursor() as cursor:
+                cursor.execute(_CLAIM, [EVERY.total_seconds()])
+                row = cursor.fetchone()
+            if row is None:
+                break
+            _sync_one(*row)
+            tried += 1
+    finally:
+        _reading.release()
+    return tried
 
 
 def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
@@ -352,6 +368,12 @@ def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
     rows = list(mine.select_for_update())
     for row in rows:
         _apply(row, item)
+    if not rows:
+        numbers = Connection.objects.filter(waba_id=item.waba_id or "", removed_at=None).exclude(waba_id="")
+        if account_id is not None:
+            numbers = numbers.filter(account_id=account_id)
+        accounts = numbers.values_list("account_id", flat=True).distinct()
+        announcements.unknown_template_changed(item, list(accounts))
     if not rows or item.field == "message_template_components_update":
         _want_all(item.waba_id, account_id)
 

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Connection
+from config import stopping
 from messaging import numbers, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
 from messaging.filling import NotReady, fill_all
@@ -112,6 +113,17 @@ def test_checking_a_number_lets_its_templates_be_read_again(meta, number):
     number.refresh_from_db()
     assert numbers.verify(number).verified
     assert templates.sync_due() == 1
+
+
+def test_readings_stop_after_their_time_and_never_run_twice_in_a_process(meta, number, charlie):
+    meta.connect(charlie, 2)
+    assert templates.sync_due(seconds=0) == 0
+    with templates._reading:
+        assert templates.sync_due() == 0
+    stopping.request()
+    assert templates.sync_due() == 0
+    stopping.reset()
+    assert templates.sync_due() == 2
 
 
 def test_accounts_without_a_usable_number_cost_no_call(meta, number):
