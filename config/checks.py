@@ -108,6 +108,14 @@ def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
                 id="hermod.E009",
             )
         )
+    if settings.WEBHOOK_TIMEOUT_SECONDS + 5 > settings.WEBHOOK_LEASE_SECONDS:
+        found.append(
+            checks.Error(
+                "WEBHOOK_LEASE_SECONDS must be longer than WEBHOOK_TIMEOUT_SECONDS by 5 or more.",
+                hint="No delivery could be started within its lease.",
+                id="hermod.E014",
+            )
+        )
     return found
 
 
