@@ -13,7 +13,7 @@ from accounts import agents, schemas_v1
 from accounts.authentication import caller, key_of
 from accounts.models import Agent, Connection
 from billing.gate_v1 import V1View
-from billing.overview import check_room_for_agent
+from billing.overview import room_for_agent
 from config.dialects.wire import body_of, when
 from config.errors import Refusal
 from config.fields import ID, Fields
@@ -69,8 +69,8 @@ class Agents(V1View):
         """A brand, a branch or a bot of yours. It sends once a number is assigned to it."""
         refuse_limited(request)
         name = read_name(request)
-        check_room_for_agent(caller(request))
-        agent = agents.create(caller(request), name)
+        with room_for_agent(caller(request)):
+            agent = agents.create(caller(request), name)
         return Response(agent_object(agent, []), status=201)
 
 

@@ -103,6 +103,11 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+# A customer's endpoint has this long to answer (the published figure); a killed worker's deliveries wait
+# for the end of their lease.
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+WEBHOOK_LEASE_SECONDS = env.float("WEBHOOK_LEASE_SECONDS", default=60.0)
+DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", default=30)
 CALLBACKS_KEPT_DAYS = env.int("CALLBACKS_KEPT_DAYS", default=7)
 MAX_BULK_MESSAGES = env.int("MAX_BULK_MESSAGES", default=1000)
 # Messages in a billing period, by plan; 0: as many as wanted.
@@ -203,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 FORM_RENDERER = "config.forms.Renderer"
+CSRF_FAILURE_VIEW = "config.people.csrf_failure"
 
 # --- signing in (django-allauth): by e-mail that was proven, with a second factor for those who want one
 AUTHENTICATION_BACKENDS = [
@@ -271,6 +277,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 9 * 1024 * 1024
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or (
+    f"Hermod <hermod@{environ.urlparse(PUBLIC_URL).hostname or 'localhost'}>"
+)
 
 # Calls that each account's request log keeps; 0 keeps none.
 REQUEST_LOG_ENTRIES = env.int("REQUEST_LOG_ENTRIES", default=1000)
@@ -308,10 +317,15 @@ SPECTACULAR_SETTINGS = {
     # The first one lets the explorer call the address it was opened at.
     "SERVERS": [{"url": "/"}, {"url": PUBLIC_URL}],
     "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.events.in_openapi",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "messaging.schemas.STATUSES",
         "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
         "SoldPlan": "billing.schemas.SOLD_PLANS",
         "PlanName": "billing.schemas.PLANS",
+        "DeliveryStatus": "webhooks.schemas.DELIVERY_STATUSES",
     },
 }

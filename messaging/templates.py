@@ -26,6 +26,7 @@ from accounts.models import Connection
 from accounts.vault import CannotOpen
 from config import ratelimits, stopping
 from config.json import character_problem
+from messaging import announcements
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.meta.items import TemplateChange
 from messaging.meta.template_graph import TemplateGraph
@@ -367,6 +368,12 @@ def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
     rows = list(mine.select_for_update())
     for row in rows:
         _apply(row, item)
+    if not rows:
+        numbers = Connection.objects.filter(waba_id=item.waba_id or "", removed_at=None).exclude(waba_id="")
+        if account_id is not None:
+            numbers = numbers.filter(account_id=account_id)
+        accounts = numbers.values_list("account_id", flat=True).distinct()
+        announcements.unknown_template_changed(item, list(accounts))
     if not rows or item.field == "message_template_components_update":
         _want_all(item.waba_id, account_id)
 

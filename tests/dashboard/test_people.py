@@ -182,3 +182,41 @@ def test_the_operators_command_vouches_for_the_address():
     client.post("/accounts/login/", {"login": "demo@example.com", "password": PASSWORD})
     assert client.get("/app").status_code == 200
     assert ApiKey.objects.count() == 2
+
+
+def test_second_factors_are_sealed_anew_when_the_key_is_rotated(settings):
+    from allauth.mfa.models import Authenticator
+    from allauth.mfa.totp.internal.auth import TOTP
+
+    from accounts import vault
+    from accounts.rotation import rotate
+
+    owner = make_owned("Alice").memberships.get().user
+    TOTP.activate(owner, "A" * 32)
+    before = Authenticator.objects.get(type="totp").data["secret"]
+    settings.CREDENTIALS_KEYS = [vault.new_key(), *settings.CREDENTIALS_KEYS]
+    counts = list(rotate())
+    assert (counts[-1].resealed, counts[-1].unreadable) == (1, 0)
+    after = Authenticator.objects.get(type="totp").data["secret"]
+    assert after != before
+    assert vault.is_current(after)
+    settings.CREDENTIALS_KEYS = settings.CREDENTIALS_KEYS[:1]
+    assert vault.unseal(after, context="mfa").reveal() == "A" * 32
+
+
+def test_a_crash_and_an_old_form_are_pages_and_tell_nothing(settings, monkeypatch):
+    from accounts import team
+
+    client = signed_in(make_owned("Alice"))
+    monkeypatch.setattr(team, "members", lambda account: 1 / 0)
+    answer = client.get("/app/team")
+    assert answer.status_code == 500
+    page = answer.content.decode()
+    assert "Something went wrong on our side" in page
+    assert answer.headers["X-Correlation-ID"] in page
+    assert "ZeroDivision" not in page
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    answer = strict.post("/app/settings", {"name": "x"})
+    assert answer.status_code == 403
+    assert "This form is too old" in answer.content.decode()

@@ -30,6 +30,8 @@ from messaging.models import Batch, Message, Status, Suppression
 from tests import factories
 from tests.openapi.conftest import PLENTY
 from tests.support.v1 import PHONE
+from webhooks import endpoints, records
+from webhooks.models import Delivery
 
 CHECKS = [
     not_a_server_error,
@@ -91,7 +93,12 @@ def real(pro: Account, message: Message, number: Connection) -> dict[str, str]:
     v1 = factories.make_message(
         pro, source=Message.Source.MOJEEB, connection=number, agent_id=number.agent_id
     )
+    endpoint, _ = endpoints.create(pro, endpoints.Given(url="https://hooks.example.com/"))
+    test = records.send_test(pro, endpoint.pk)
+    Delivery.objects.filter(pk=test.pk).update(status=Delivery.Status.FAILED, due_at=None)
     return {
+        "endpoint_id": str(endpoint.pk),
+        "delivery_id": str(test.pk),
         "message_id": str(message.pk),
         "batch_id": str(batch.pk),
         "phone": "14155550000",
