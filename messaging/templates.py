@@ -337,12 +337,16 @@ def sync_due(*, seconds: float = 20.0) -> int:
 
 def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
     mine = TemplateSync.objects.filter(pk=row_id)
-    live = Connection.objects.filter(
-        account_id=account_id, waba_id=waba_id, removed_at=None, account__is_active=True
+    live = Connection.objects.filter(account_id=account_id, waba_id=waba_id, removed_at=None)
+    numbers = sorted(
+        live.select_related("account"), key=lambda number: number.status != Connection.Status.ACTIVE
     )
-    numbers = sorted(live, key=lambda number: number.status != Connection.Status.ACTIVE)
     if not numbers:
+        # No number can send them any more; if one comes back, they are read again.
+        Template.objects.filter(account_id=account_id, waba_id=waba_id).delete()
         mine.delete()
+        return
+    if not numbers[0].account.is_active:
         return
     number = next((one for one in numbers if one.status != Connection.Status.HELD), None)
     if number is None:

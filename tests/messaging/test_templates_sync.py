@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Account, Connection
 from config import stopping
 from messaging import numbers, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
@@ -134,10 +134,16 @@ def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     before = requests_to(meta)
     templates.sync_due()
     assert "credentials" in TemplateSync.objects.get().error
+    Account.objects.filter(pk=number.account_id).update(is_active=False)
+    Connection.objects.filter(pk=number.pk).update(status=Connection.Status.ACTIVE)
+    TemplateSync.objects.update(due_at=timezone.now())
+    templates.sync_due()
+    assert Template.objects.exists() and requests_to(meta) == before
     Connection.objects.filter(pk=number.pk).update(removed_at=timezone.now())
     TemplateSync.objects.update(due_at=timezone.now())
     templates.sync_due()
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
+    assert not Template.objects.exists()  # nobody can send them any more
 
 
 def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
