@@ -422,6 +422,11 @@ def test_another_media_type_is_refused_in_the_envelope(org, kind):
     refused(org.api().post_json(MESSAGES, b"x=1", type=kind), 415, "unsupported_media_type")
 
 
+def test_an_answer_that_cannot_be_read_and_a_body_that_is_too_large_are_refused_in_the_envelope(org):
+    refused(org.api().get(AGENTS, HTTP_ACCEPT="text/html"), 406, "not_acceptable")
+    refused(send(org, org.text(note="x" * 300_000)), 413, "body_too_large")
+
+
 def test_text_is_taken_whether_or_not_the_window_is_open(org):
     """J10: only Meta knows."""
     assert send(org).status_code == 202

@@ -13,8 +13,9 @@ from config import stopping
 from messaging import numbers, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
 from messaging.filling import NotReady, fill_all
+from messaging.meta import template_graph
 from messaging.meta.callbacks import parse
-from messaging.meta.graph import GraphError
+from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
 from messaging.sandbox import routes_templates
 from tests import factories
@@ -232,6 +233,16 @@ def test_a_sample_that_cannot_be_uploaded_is_sent_by_its_address_and_tried_once_
     what = filled("product_photo", parameters={"1": "x"}, buttons=(tap,))
     made = fill_all(number.account, number, [Draft(to="14155550100", what=what)])[0].what
     assert made.components[0]["parameters"] == [{"type": "image", "image": {"link": address}}]
+
+
+def test_a_sample_that_is_too_large_or_gone_is_left_where_it_is(meta, number, monkeypatch):
+    templates.sync(number)
+    template = named(number, "product_photo")
+    monkeypatch.setattr(template_graph, "SAMPLE_LIMIT", 10)
+    template_samples.ensure(number, template)
+    assert not HeaderSample.objects.exists()
+    with templates.graph_for(number) as graph, pytest.raises(GraphUnreachable, match="403"):
+        graph.fetch_sample(meta.sandbox.url + "/v/samples/1?oe=1&oh=x")
 
 
 @pytest.mark.parametrize(
