@@ -85,7 +85,7 @@ def servers_are_given(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register(TAG)
 def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
-    """E007–E009: URLs, the Graph version and the engine's times."""
+    """E007–E009, E014: URLs, the Graph version and the engines' times."""
     found: list[checks.CheckMessage] = []
     for name in ("PUBLIC_URL", "META_GRAPH_URL"):
         if not _is_address(getattr(settings, name)):
