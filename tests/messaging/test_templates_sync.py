@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, Connection
 from config import stopping
-from messaging import numbers, template_samples, templates
+from messaging import numbers, template_news, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
 from messaging.filling import NotReady, fill_all
 from messaging.meta import template_graph
@@ -360,7 +360,7 @@ def test_news_of_another_accounts_template_change_nothing(number, charlie):
     Template.objects.update(meta_id="12345678")
     told = {"message_template_id": 12345678, "event": "PAUSED"}
     item = parse(envelope(number, field="message_template_status_update", **told))[0]
-    templates.follow(item, number.account_id)
+    template_news.follow(item, number.account_id)
     ours.refresh_from_db()
     theirs.refresh_from_db()
     assert (ours.status, theirs.status) == ("PAUSED", "APPROVED")
