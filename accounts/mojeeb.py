@@ -13,6 +13,7 @@ from accounts import agents, schemas_v1
 from accounts.authentication import caller, key_of
 from accounts.models import Agent, Connection
 from billing.gate_v1 import V1View
+from billing.overview import room_for_agent
 from config.dialects.wire import body_of, when
 from config.errors import Refusal
 from config.fields import ID, Fields
@@ -67,7 +68,9 @@ class Agents(V1View):
     def post(self, request: Request) -> Response:
         """A brand, a branch or a bot of yours. It sends once a number is assigned to it."""
         refuse_limited(request)
-        agent = agents.create(caller(request), read_name(request))
+        name = read_name(request)
+        with room_for_agent(caller(request)):
+            agent = agents.create(caller(request), name)
         return Response(agent_object(agent, []), status=201)
 
 

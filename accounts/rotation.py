@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import transaction
 from django.db.models import Model, Q
 
 from accounts import vault
+from accounts.signing_in import CONTEXT
+
+#: what of a second factor is sealed: the secret of an app, the seed of the recovery codes
+SECOND_FACTORS = ("secret", "seed")
 
 
 def sealed_columns() -> list[tuple[type[Model], str, str]]:
@@ -24,6 +29,10 @@ def sealed_columns() -> list[tuple[type[Model], str, str]]:
         for column in model._meta.concrete_fields
         if column.name.endswith("_sealed")
     ]
+
+
+#: what of a second factor is sealed: the secret of an app, the seed of the recovery codes
+SECOND_FACTORS = ("secret", "seed")
 
 
 @dataclass(slots=True)
@@ -61,3 +70,24 @@ def rotate() -> Iterator[Count]:
                         rows.filter(pk=pk).update(**{column: fresh})
                         count.resealed += 1
             yield count
+    yield from _second_factors(count)
+
+
+def _second_factors(count: Count) -> Iterator[Count]:
+    """Do the same for the secrets of second factors, which stand in a JSON column of django-allauth."""
+    for pk in list(Authenticator.objects.order_by("pk").values_list("pk", flat=True)):
+        with transaction.atomic():
+            row = Authenticator.objects.select_for_update().get(pk=pk)
+            for name in SECOND_FACTORS:
+                sealed = row.data.get(name)
+                if not isinstance(sealed, str) or vault.is_current(sealed):
+                    count.current += isinstance(sealed, str)
+                    continue
+                try:
+                    row.data[name] = vault.seal(vault.unseal(sealed, context=CONTEXT), context=CONTEXT)
+                except vault.CannotOpen:
+                    count.unreadable += 1
+                else:
+                    count.resealed += 1
+                    row.save(update_fields=["data"])
+        yield count

@@ -6,9 +6,16 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils import timezone, translation
+
+from config.correlation import correlation_id
+
+log = structlog.get_logger(__name__)
 
 #: paths whose pages know who reads them
 PEOPLE = ("/app/", "/accounts/")
@@ -51,6 +58,28 @@ class PeopleMiddleware:
             response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a crash of one of these pages with a page; nothing of the crash is on it."""
+        if not for_people(request.path) or isinstance(
+            exception, Http404 | PermissionDenied | SuspiciousOperation
+        ):
+            return None
+        if type(exception).__module__.startswith("allauth"):
+            return None  # its own middleware turns these into pages
+        log.error("page failed", exc_info=exception, path=request.path)
+        return trouble(request, status=500)
+
+
+def trouble(request: HttpRequest, *, status: int, stale: bool = False) -> HttpResponse:
+    """Draw the page for what went wrong; it asks neither session nor database for anything."""
+    context = {"reference": correlation_id(), "stale": stale, **ui(request)}
+    return HttpResponse(render_to_string("ui/trouble.html", context), status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say to a person that their form was too old (CSRF_FAILURE_VIEW); the reason is logged by Django."""
+    return trouble(request, status=403, stale=True)
 
 
 def ui(request: HttpRequest) -> dict[str, Any]:

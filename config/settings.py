@@ -208,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 FORM_RENDERER = "config.forms.Renderer"
+CSRF_FAILURE_VIEW = "config.people.csrf_failure"
 
 # --- signing in (django-allauth): by e-mail that was proven, with a second factor for those who want one
 AUTHENTICATION_BACKENDS = [
@@ -276,6 +277,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 9 * 1024 * 1024
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or (
+    f"Hermod <hermod@{environ.urlparse(PUBLIC_URL).hostname or 'localhost'}>"
+)
 
 # Calls that each account's request log keeps; 0 keeps none.
 REQUEST_LOG_ENTRIES = env.int("REQUEST_LOG_ENTRIES", default=1000)

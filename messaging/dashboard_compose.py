@@ -104,7 +104,8 @@ class Compose(DashboardView):
         for finding in seen.findings:
             if finding.is_error:
                 key = template_form.key_of(finding.param, filled(chosen, form.given()))
-                form.add_error(key if key in form.fields else None, finding.message)
+                if key not in form.errors:  # an empty field has said so itself
+                    form.add_error(key if key in form.fields else None, finding.message)
         return not form.errors
 
     def send(self, form: ComposeForm, chosen: Chosen) -> Any:

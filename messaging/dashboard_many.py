@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import audit
 from accounts.shared_dashboard import DashboardView
 from billing import plans
 from config import csvfile
@@ -107,6 +108,7 @@ class Many(DashboardView):
             batch, _queued = queueing.queue_batch(
                 self.account, drafts, source=Message.Source.DASHBOARD, sender=chosen.number, final=final
             )
+            audit.record(self.account, "batch.sent", target=str(batch.pk), **audit.by(self.request))
             return {"batch": str(batch.pk)}
 
         return queue_once(self.account, data["token"], {"drafts": repr(drafts)}, queue)

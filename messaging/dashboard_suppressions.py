@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import audit
 from accounts.shared_dashboard import DashboardView
 from messaging import suppressions
 from messaging.models import Suppression
@@ -59,6 +60,7 @@ class Suppressions(DashboardView):
             marketing_only=form.cleaned_data["marketing_only"],
             note=form.cleaned_data["note"],
         )
+        audit.record(self.account, "suppression.added", target=form.cleaned_data["to"], **audit.by(request))
         return self.done(ADDRESS, _("The number is on the list; nothing is sent to it any more."))
 
 
@@ -69,7 +71,10 @@ class Lift(DashboardView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Take a number off the list."""
-        lifted = suppressions.lift(self.account.pk, digits(clean(request.POST.get("to"))))
+        phone = digits(clean(request.POST.get("to")))
+        lifted = suppressions.lift(self.account.pk, phone)
+        if lifted:
+            audit.record(self.account, "suppression.removed", target=phone, **audit.by(request))
         said = _("The number is off the list.") if lifted else _("The number was not on the list.")
         return self.done(ADDRESS, said)
 

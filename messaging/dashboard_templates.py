@@ -53,7 +53,7 @@ class TemplatePage(DashboardView):
         if row is None:
             raise Http404
         context: dict[str, Any] = {
-            "template": row,
+            "one": row,
             "preview": sample(row),
             "parts": read(row.components, row.parameter_format),
             "events": row.events.order_by("-pk")[:20],

@@ -112,17 +112,19 @@ PARTS = {
 
 def field_of(ask: template_form.Ask) -> forms.Field:
     """Return the form field for one value of a template. Empty ones are the check's to refuse."""
-    label = (
-        f"{PARTS[ask.part]} {ask.name}" if ask.part in ("header", "body", "url_suffix") else PARTS[ask.part]
-    )
-    if ask.part == "quick_reply_payload":
+    label = str(PARTS[ask.part])
+    if ask.part == "body" and not ask.name.isdigit():
+        label = ask.name
+    elif ask.part in ("header", "body", "url_suffix"):
+        label = f"{label} {ask.name}"
+    elif ask.part == "quick_reply_payload":
         label = f"{label} “{ask.name}”"
     hint = ask.example
     if ask.before:
         hint = f"{ask.before}…"
     kind = "datetime-local" if ask.part == "offer" else "url" if ask.part == "media" else "text"
     widget = forms.TextInput(attrs={"type": kind, "placeholder": hint, "dir": "auto", "autocomplete": "off"})
-    field = forms.CharField(label=label, required=False, max_length=2_048, strip=False, widget=widget)
+    field = forms.CharField(label=label, required=ask.required, max_length=2_048, strip=False, widget=widget)
     if ask.part == "media" and not ask.required:
         field.help_text = _("Empty: the file that was approved with the template.")
     return field

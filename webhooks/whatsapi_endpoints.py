@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import caller
 from billing.gate import KeyView
+from billing.plans import LIMITS, Plan
 from config.dialects.whatsapi import ok, when
 from config.dialects.wire import body_of
 from config.errors import FieldError
@@ -124,7 +125,9 @@ class Endpoints(KeyView):
     )
     def post(self, request: Request) -> Response:
         """The secret is shown in this answer and never again. Without `events` it gets all of them."""
-        endpoint, secret = endpoints.create(caller(request), read(request, need_url=True))
+        account = caller(request)
+        plan_has = LIMITS[Plan(account.plan)].endpoints
+        endpoint, secret = endpoints.create(account, read(request, need_url=True), plan_has=plan_has)
         return ok(shown(endpoint) | {"secret": secret.reveal()}, status=201)
 
 

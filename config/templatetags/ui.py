@@ -114,9 +114,11 @@ def phone(digits: str | None) -> str:
 
 
 @register.inclusion_tag("ui/empty.html")
-def empty(symbol: str, title: str, text: str, href: str = "", action: str = "") -> dict[str, str]:
-    """Fill an empty list with what belongs there and how to begin."""
-    return {"symbol": symbol, "title": title, "text": text, "href": href, "action": action}
+def empty(
+    symbol: str, title: str, text: str, href: str = "", action: str = "", whole: bool = False
+) -> dict[str, Any]:
+    """Fill an empty list, or (``whole``) an empty page, with what belongs there and how to begin."""
+    return {"symbol": symbol, "title": title, "text": text, "href": href, "action": action, "whole": whole}
 
 
 @register.inclusion_tag("ui/notice.html")

@@ -66,7 +66,7 @@ def percent(part: float) -> str:
 @register.filter
 def took(seconds: float) -> str:
     """Write a duration as people say it: ``45 s``, ``12 min``, ``3 h 20 min``."""
-    whole = round(seconds)
+    whole = max(1, round(seconds))
     if whole < 120:
         return _("%(count)s s") % {"count": whole}
     minutes = round(whole / 60)

@@ -13,7 +13,10 @@ from messaging import sheets
 from messaging.models import Batch, Contact, Message, Status, Suppression, Template
 from tests import factories
 from tests.dashboard import data
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.dashboard.conftest import join, make_owned, signed_in
+from tests.support.fixtures import meta, sandbox
+
+__all__ = ["meta", "sandbox"]
 
 pytestmark = pytest.mark.django_db
 
@@ -142,11 +145,13 @@ def test_pressing_send_twice_sends_once(client, alice, number, template):
 def test_what_the_check_finds_stands_at_its_field(client, alice, number, template):
     given = {"number": number.pk, "template": template.pk, "to": "call me", **VALUES}
     del given["body.day"], given["button.0"]
+    given["body.name"] = "Sara\tCohen"
     text = text_of(client.post("/app/compose", given), 400)
     for key, words in (
         ("to", "country code"),
-        ("body.day", "needs a value for {{day}}"),
-        ("button.0", "needs url_suffix"),
+        ("body.day", "required"),
+        ("button.0", "required"),
+        ("body.name", "line breaks"),
     ):
         fault = text.partition(f'id="id_{key}_error"')[2].partition("</ul>")[0]
         assert words in fault.replace("&#x27;", "'"), key
@@ -202,6 +207,56 @@ def test_a_foreign_number_or_template_is_never_chosen(client, number):
         assert b"secret_offer" not in answer.content
     assert client.get(f"/app/templates/{theirs.pk}").status_code == 404
     assert not Message.objects.exists()
+
+
+# --- templates
+
+
+def test_each_template_is_shown_as_it_was_approved(client, number, template):
+    make_template(number, "old_promo", status="REJECTED", rejected_reason="PROMOTIONAL")
+    text = text_of(client.get("/app/templates"))
+    for words in ("order_shipped", "Hi Sara, it ships", "Track", "old_promo", "PROMOTIONAL", "Rejected"):
+        assert words in text, words
+    assert "old_promo" not in text_of(client.get("/app/templates?status=approved"))
+    one = text_of(client.get(f"/app/templates/{template.pk}"))
+    assert "As Meta stores it" in one and "header_handle" not in one
+
+
+def test_a_template_is_written_with_its_examples_and_handed_in(meta, alice):
+    number = meta.connect(alice)
+    client = signed_in(alice)
+    given = {
+        "number": number.pk,
+        "name": "parcel_ready",
+        "language": "en",
+        "category": "UTILITY",
+        "header": "Parcel {{parcel}}",
+        "body": "Hi {{name}}, it is ready.",
+        "label_0": "Track",
+        "address_0": "https://example.com/t/{{1}}",
+        "label_1": "Thanks",
+    }
+    shown = text_of(client.post("/app/templates/new/preview", given))
+    for gap in ("example.parcel", "example.name", "example.button.0"):
+        assert f'name="{gap}"' in shown, gap
+    assert "example of every gap" in text_of(client.post("/app/templates/new", given), 400)
+    examples = {"example.parcel": "7", "example.name": "Sara", "example.button.0": "A1"}
+    answer = client.post("/app/templates/new", given | examples)
+    made = Template.objects.get(account=alice, name="parcel_ready")
+    assert answer["Location"] == f"/app/templates/{made.pk}"
+    kinds = {part["type"]: part for part in made.components}
+    assert kinds["BODY"]["example"] == {"body_text_named_params": [{"param_name": "name", "example": "Sara"}]}
+    assert [one["type"] for one in kinds["BUTTONS"]["buttons"]] == ["URL", "QUICK_REPLY"]
+    client.post(f"/app/templates/{made.pk}/delete")
+    assert not Template.objects.filter(pk=made.pk).exclude(status="DELETED").exists()
+
+
+def test_a_member_sends_but_changes_no_templates(alice, number, template):
+    client = signed_in(join(alice, "member", "mo@example.com"))
+    assert client.get("/app/compose").status_code == 200
+    assert "New template" not in text_of(client.get("/app/templates"))
+    for path in ("/app/templates/new", f"/app/templates/{template.pk}/delete"):
+        assert client.post(path).status_code == 403, path
 
 
 # --- conversations

@@ -7,6 +7,7 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 
 from accounts import keys, registration
@@ -114,6 +115,24 @@ def test_an_account_registered_by_api_is_nobodys_until_its_key_is_shown(register
     assert keys.authenticate(fresh.api_key.reveal()).account_id == fresh.account.pk
 
 
+def test_the_way_from_the_api_to_the_dashboard_needs_no_password_from_before():
+    fresh = registration.register(name="Acme", email="acme@example.com")
+    sign_up("acme@example.com")
+    told = re.search(r"/accounts/password/reset/\S*", mail.outbox[-1].body)[0]
+    client = Client()
+    assert client.get(told).status_code == 200
+    client.post(told, {"email": "acme@example.com"})
+    link = re.search(r"/accounts/password/reset/key/\S+", mail.outbox[-1].body)[0]
+    form = client.get(link).headers["Location"]
+    client.post(form, {"password1": PASSWORD, "password2": PASSWORD})
+    cache.clear()  # a person takes longer than the ten seconds between two mails
+    client.post("/accounts/login/", {"login": "acme@example.com", "password": PASSWORD})
+    assert type_code(client, CODE.search(mail.outbox[-1].body)[0]) == "/app"
+    body = {"do": "claim", "id": str(fresh.account.pk), "key": fresh.api_key.reveal()}
+    assert client.post("/app/start", body).headers["Location"] == "/app"
+    assert client.get("/app").status_code == 200
+
+
 def test_an_address_that_a_stranger_registered_is_given_back(registered):
     fresh, user = registered
     factories.connect(fresh.account)
@@ -182,3 +201,41 @@ def test_the_operators_command_vouches_for_the_address():
     client.post("/accounts/login/", {"login": "demo@example.com", "password": PASSWORD})
     assert client.get("/app").status_code == 200
     assert ApiKey.objects.count() == 2
+
+
+def test_second_factors_are_sealed_anew_when_the_key_is_rotated(settings):
+    from allauth.mfa.models import Authenticator
+    from allauth.mfa.totp.internal.auth import TOTP
+
+    from accounts import vault
+    from accounts.rotation import rotate
+
+    owner = make_owned("Alice").memberships.get().user
+    TOTP.activate(owner, "A" * 32)
+    before = Authenticator.objects.get(type="totp").data["secret"]
+    settings.CREDENTIALS_KEYS = [vault.new_key(), *settings.CREDENTIALS_KEYS]
+    counts = list(rotate())
+    assert (counts[-1].resealed, counts[-1].unreadable) == (1, 0)
+    after = Authenticator.objects.get(type="totp").data["secret"]
+    assert after != before
+    assert vault.is_current(after)
+    settings.CREDENTIALS_KEYS = settings.CREDENTIALS_KEYS[:1]
+    assert vault.unseal(after, context="mfa").reveal() == "A" * 32
+
+
+def test_a_crash_and_an_old_form_are_pages_and_tell_nothing(settings, monkeypatch):
+    from accounts import team
+
+    client = signed_in(make_owned("Alice"))
+    monkeypatch.setattr(team, "members", lambda account: 1 / 0)
+    answer = client.get("/app/team")
+    assert answer.status_code == 500
+    page = answer.content.decode()
+    assert "Something went wrong on our side" in page
+    assert answer.headers["X-Correlation-ID"] in page
+    assert "ZeroDivision" not in page
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    answer = strict.post("/app/settings", {"name": "x"})
+    assert answer.status_code == 403
+    assert "This form is too old" in answer.content.decode()

@@ -1,0 +1,203 @@
+"""The dashboard's form for a new template: written beside its preview, then handed to Meta for review."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import audit
+from accounts.shared_dashboard import DashboardView, Role, id_of
+from config.errors import Refusal
+from config.forms import take
+from messaging import template_management as management
+from messaging import template_writing
+from messaging.approved import read
+from messaging.models import Template
+from messaging.previews import example_values, preview
+from messaging.shared_compose import choose
+
+NEW = "/app/templates/new"
+#: Meta's limits
+HEADER_LONGEST, BODY_LONGEST, FOOTER_LONGEST, LABEL_LONGEST = 60, 1024, 60, 25
+EXAMPLE_LONGEST = 1_024
+
+
+class NewForm(forms.Form):
+    """A template of words and buttons. One-time passwords and media are made by API or at Meta."""
+
+    name = forms.RegexField(
+        r"^[a-z0-9_]+$",
+        label=gettext_lazy("Name"),
+        max_length=512,
+        help_text=gettext_lazy("Lower-case letters, digits and underscores."),
+        error_messages={"invalid": gettext_lazy("Use lower-case letters, digits and underscores only.")},
+        widget=forms.TextInput(attrs={"placeholder": "order_shipped", "autocomplete": "off"}),
+    )
+    language = forms.CharField(
+        label=gettext_lazy("Language"),
+        max_length=10,
+        initial="en",
+        help_text=gettext_lazy("Meta’s code: en, en_US, ar, pt_BR …"),
+    )
+    category = forms.ChoiceField(
+        label=gettext_lazy("Category"),
+        choices=[("UTILITY", gettext_lazy("Utility")), ("MARKETING", gettext_lazy("Marketing"))],
+        help_text=gettext_lazy("Utility: about something the person asked for or bought. Meta checks."),
+    )
+    header = forms.CharField(label=gettext_lazy("Header"), max_length=HEADER_LONGEST, required=False)
+    body = forms.CharField(
+        label=gettext_lazy("Body"),
+        max_length=BODY_LONGEST,
+        help_text=gettext_lazy("Write {{name}} where each message gets its own value."),
+        widget=forms.Textarea(attrs={"rows": 6, "dir": "auto"}),
+    )
+    footer = forms.CharField(label=gettext_lazy("Footer"), max_length=FOOTER_LONGEST, required=False)
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for place in range(template_writing.BUTTONS):
+            label = _("Button %(number)s") % {"number": place + 1}
+            self.fields[f"label_{place}"] = forms.CharField(
+                label=label, max_length=LABEL_LONGEST, required=False
+            )
+            self.fields[f"address_{place}"] = forms.CharField(
+                label=_("Its link"),
+                max_length=2_000,
+                required=False,
+                widget=forms.TextInput(attrs={"placeholder": "https://example.com/track/{{1}}"}),
+            )
+
+    @property
+    def button_fields(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        """The fields of the buttons in pairs, for the page."""
+        return [
+            (self[f"label_{place}"], self[f"address_{place}"]) for place in range(template_writing.BUTTONS)
+        ]
+
+    def written(self) -> template_writing.Written:
+        """Return what stands in the form, valid or not."""
+
+        def text(name: str, longest: int) -> str:
+            return str(self.data.get(name, "")).strip()[:longest]
+
+        pairs = [
+            (text(f"label_{place}", LABEL_LONGEST), text(f"address_{place}", 2_000))
+            for place in range(template_writing.BUTTONS)
+        ]
+        return template_writing.Written(
+            body=text("body", BODY_LONGEST),
+            header=text("header", HEADER_LONGEST),
+            footer=text("footer", FOOTER_LONGEST),
+            buttons=[(label, address) for label, address in pairs if label],
+        )
+
+    def examples(self) -> dict[str, str]:
+        """Return the examples that stand in the form, by placeholder or button."""
+        begin = "example."
+        return {
+            name.removeprefix(begin): str(self.data[name]).strip()[:EXAMPLE_LONGEST]
+            for name in self.data
+            if name.startswith(begin)
+        }
+
+
+class NewTemplate(DashboardView):
+    """``/app/templates/new``."""
+
+    section = "templates"
+    least = Role.ADMIN
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Draw the form."""
+        return self.draw(NewForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Hand the template in."""
+        form = NewForm(request.POST)
+        chosen = choose(self.account, request.POST)
+        written, examples = form.written(), form.examples()
+        if form.is_valid():
+            missing = [name for name in written.gaps if not examples.get(name)]
+            missing += [
+                f"button.{place}" for place in written.link_gaps if not examples.get(f"button.{place}")
+            ]
+            if missing:
+                form.add_error(None, _("Give an example of every gap; Meta’s reviewers look at them."))
+            elif chosen.number is None:
+                form.add_error(None, _("Connect a number first."))
+            else:
+                try:
+                    made = management.create(
+                        chosen.number,
+                        name=form.cleaned_data["name"],
+                        language=form.cleaned_data["language"],
+                        category=form.cleaned_data["category"],
+                        components=template_writing.components(written, examples),
+                        parameter_format=written.format if written.gaps else None,
+                    )
+                except Refusal as refusal:
+                    take(form, refusal)
+                else:
+                    audit.record(
+                        self.account, "template.created", target=str(made)[:200], **audit.by(request)
+                    )
+                    said = _("The template is with Meta for review. This page follows what they say.")
+                    return self.done(f"/app/templates/{made.pk}", said)
+        return self.draw(form, status=400)
+
+    def draw(self, form: NewForm, status: int = 200) -> HttpResponse:
+        """Draw the page."""
+        chosen = choose(self.account, form.data)
+        return self.page("app/templates/new.html", status=status, form=form, chosen=chosen, **_shown(form))
+
+
+class NewPreview(DashboardView):
+    """``/app/templates/new/preview``: the phone and the examples, drawn anew while somebody types."""
+
+    section = "templates"
+    least = Role.ADMIN
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Draw them."""
+        form = NewForm(request.POST)
+        return self.page(
+            "app/templates/new_preview.html", chosen=choose(self.account, request.POST), **_shown(form)
+        )
+
+
+def _shown(form: NewForm) -> dict[str, Any]:
+    written, examples = form.written(), form.examples()
+    made = template_writing.components(written, examples)
+    given = example_values(made)
+    gaps = [(name, _("Example of %(gap)s") % {"gap": f"{{{{{name}}}}}"}) for name in written.gaps]
+    for place in written.link_gaps:
+        gaps.append(
+            (f"button.{place}", _("End of the link behind %(label)s") % {"label": written.buttons[place][0]})
+        )
+    return {
+        "preview": preview(read(made), given) if written.body or written.header else None,
+        "gaps": [(name, label, examples.get(name, "")) for name, label in gaps],
+    }
+
+
+class DeleteTemplate(DashboardView):
+    """``/app/templates/<id>/delete``."""
+
+    section = "templates"
+    least = Role.ADMIN
+
+    def post(self, request: HttpRequest, template_id: str) -> HttpResponse:
+        """Delete one language of a template at Meta."""
+        row = Template.objects.filter(account=self.account, pk=id_of(template_id)).first()
+        if row is None:
+            raise Refusal("not_found", "No template found with this id.")
+        try:
+            management.delete(management.find(self.account, row.meta_id)[1], row)
+        except Refusal as refusal:
+            return self.wrong(f"/app/templates/{row.pk}", refusal)
+        audit.record(self.account, "template.deleted", target=str(row)[:200], **audit.by(request))
+        return self.done("/app/templates", _("The template is deleted."))

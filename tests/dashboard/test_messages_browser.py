@@ -1,0 +1,97 @@
+"""The pages of messages in a real browser: from a template to a delivered message, and nothing that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from accounts.models import Account
+from messaging import templates
+from messaging.models import Message
+from tests import factories
+from tests.dashboard import data
+from tests.dashboard.conftest import make_owned, signed_in
+from tests.dashboard.test_messages_pages import PAGES
+from tests.pages.conftest import Visit, browser, patience, visit
+from tests.support.fixtures import meta, sandbox
+from tests.support.meta import draining, person, reaches
+
+__all__ = ["browser", "meta", "patience", "sandbox", "visit"]
+
+Open = Callable[..., Visit]
+_WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+
+
+def enter(tab: Visit, account: Account) -> None:
+    """Sign the tab in as an account's owner."""
+    session = signed_in(account).cookies["sessionid"].value
+    host = urlsplit(tab.base_url).hostname
+    tab.page.context.add_cookies([{"name": "sessionid", "value": session, "domain": host, "path": "/"}])
+
+
+def test_a_template_is_filled_sent_and_watched_until_it_is_read(visit: Open, meta):
+    alice = make_owned("Alice")
+    number = meta.connect(alice)
+    templates.sync(number)
+    tab = visit()
+    enter(tab, alice)
+    tab.open("/app/compose")
+    page = tab.page
+    page.get_by_label("To", exact=True).fill(f"+{person()}")
+    page.get_by_label("Template", exact=True).select_option(label="order_shipped · en")
+    page.get_by_label("customer_name").press_sequentially("Sarah")
+    expect(page.locator("#preview")).to_contain_text("Hello Sarah, your order is on the way")
+    expect(page.locator("#preview .gap")).to_have_text("{{tracking_url}}")
+    expect(page.get_by_label("customer_name")).to_be_focused()
+    page.get_by_label("tracking_url").fill("https://example.com/t/A1")
+    expect(page.locator("#preview .gap")).to_have_count(0)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("h1")).to_contain_text("Queued")
+    message = Message.objects.get(account=alice)
+    assert urlsplit(page.url).path == f"/app/messages/{message.pk}"
+    with draining():
+        reaches(message, "read")
+    expect(page.locator("h1")).to_contain_text("Read")
+    expect(page.locator(".timeline li")).to_have_count(4)
+    tab.assert_clean()
+
+
+def test_an_open_list_and_an_open_thread_grow_by_themselves(visit: Open, db):
+    alice = make_owned("Alice")
+    number = factories.connect(alice)
+    contact = data.make_contact(number)
+    data.make_talk(number, contact, wrote="first words")
+    listed, thread = visit(), visit(width=360, scheme="dark")
+    for tab in (listed, thread):
+        enter(tab, alice)
+    factories.make_message(alice, body="there already")
+    listed.open("/app/messages")
+    thread.open(f"/app/conversations/{contact.pk}")
+    expect(listed.page.locator("tbody tr")).to_have_count(1)
+    factories.make_message(alice, body="new in the list")
+    data.make_talk(number, contact, wrote="new in the thread")
+    expect(listed.page.locator("tbody")).to_contain_text("new in the list")
+    expect(thread.page.locator("#thread")).to_contain_text("new in the thread")
+    thread.page.get_by_label("Your reply").fill("my answer")
+    thread.page.get_by_role("button", name="Reply").click()
+    expect(thread.page.locator("#thread")).to_contain_text("my answer")
+    for tab in (listed, thread):
+        tab.assert_clean()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_stored_scripts_run_on_no_page_and_no_page_scrolls_sideways(visit: Open, db, width, scheme):
+    alice = make_owned("Alice")
+    made = {name: row.pk for name, row in data.fill(factories.connect(alice, waba_id="1")).items()}
+    tab = visit(width=width, scheme=scheme)
+    enter(tab, alice)
+    for path in PAGES:
+        tab.open(path.format(**made))
+        assert tab.page.evaluate("window.pwned === undefined && window.hacked === undefined"), path
+        needed, there = tab.page.evaluate(_WIDTHS)
+        assert needed <= there == width, path
+        assert tab.page.evaluate("window.reports") == [], path
+    tab.assert_clean()
