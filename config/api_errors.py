@@ -85,11 +85,11 @@ _TOLD: dict[str, tuple[str, str, str]] = {
         "List your templates with GET /v1/whatsapp/templates.",
     ),
     "invalid_signature": (
-        "A callback from Meta or an event from Stripe carries no signature, or one that does not fit its bytes "
-        "and the secret that is stored here.",
+        "A callback from Meta or an event from Stripe carries no signature, or one that does not fit its "
+        "bytes and the secret that is stored here.",
         "Whoever set up the callback",
-        "Compare the App Secret (or STRIPE_WEBHOOK_SECRET) with the one at the sender, and let nothing between "
-        "the sender and this service change the body.",
+        "Compare the App Secret (or STRIPE_WEBHOOK_SECRET) with the one at the sender, and let nothing in "
+        "between change the body.",
     ),
     "wrong_mode": (
         "An event of Stripe's test mode came to a live service, or the other way round.",
