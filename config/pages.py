@@ -113,13 +113,20 @@ def _worker() -> dict[str, Any]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat WHERE name = 'worker'"
+                "SELECT (SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat "
+                "WHERE name = 'worker'), (SELECT h.cluster = s.system_identifier "
+                "FROM messaging_home h CROSS JOIN pg_control_system() s WHERE h.id = 1)"
             )
             row = cursor.fetchone()
     except DatabaseError:
         connection.close()
         return {"ok": False, "error": "the database does not answer"}
-    seen = round(float(row[0]), 1) if row else None
+    if row and row[1] is False:
+        return {
+            "ok": False,
+            "error": "nothing is sent: the database was restored or moved (release_sending)",
+        }
+    seen = round(float(row[0]), 1) if row and row[0] is not None else None
     return {"ok": seen is not None and seen < WORKER_SEEN_SECONDS, "last_claim_seconds": seen}
 
 

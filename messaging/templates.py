@@ -6,9 +6,12 @@ and stays.
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,12 +24,14 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from accounts.vault import CannotOpen
-from config import ratelimits
+from config import ratelimits, stopping
 from config.json import character_problem
+from messaging import announcements
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.meta.items import TemplateChange
 from messaging.meta.template_graph import TemplateGraph
 from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
+from webhooks.outbox import Announcement, publish
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +43,8 @@ ASK_EVERY = timedelta(seconds=10)
 ASK_NAME_SECONDS = 60
 #: seconds that a caller who waits for an answer gives Meta
 ASK_TIMEOUT = 4.0
+
+DOUBT_AFTER = timedelta(minutes=1)
 
 APPROVED = "APPROVED"
 _FOLLOWED = ("status", "category", "quality", "rejected_reason")
@@ -71,7 +78,8 @@ def find(
         wanted |= Q(name=name, language=language)
     if not wanted or not waba_id:
         return {}
-    rows = Template.objects.filter(wanted, account_id=account_id, waba_id=waba_id).exclude(status="DELETED")
+    mine = Template.objects.filter(wanted, account_id=account_id, waba_id=waba_id)
+    rows = mine.exclude(status="DELETED").defer("raw")  # as large again as what is needed of it
     found: dict[tuple[str, str], Template] = {}
     for row in sorted(rows, key=lambda row: (row.status == APPROVED, row.synced_at)):
         found[row.name, row.language] = row
@@ -117,7 +125,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
     known = {
         row.meta_id: row for row in mine.filter(meta_id__in=[row.meta_id for row in rows]).select_for_update()
     }
-    events: list[TemplateEvent] = []
+    changes: list[_Change] = []
     for row in rows:
         before = known.get(row.meta_id)
         if before is None:
@@ -127,7 +135,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
         if before.told_at is not None and before.told_at >= asked_at:
             row.status, row.category, row.quality = before.status, before.category, before.quality
             row.rejected_reason, row.correct_category = before.rejected_reason, before.correct_category
-        events += _events(before, row, at=now)
+        changes.append(_Change(before, row, now))
     Template.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -137,7 +145,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
             *("parameter_format", "components", "raw", "synced_at"),
         ],
     )
-    _note(events)
+    _note(changes)
     return [row.meta_id for row in rows]
 
 
@@ -161,25 +169,57 @@ def _row_of(number: Connection, item: dict[str, Any], now: datetime) -> Template
     )
 
 
-def _events(before: Template, after: Template, *, at: datetime, note: str = "") -> list[TemplateEvent]:
-    return [
-        TemplateEvent(
-            template_id=before.pk,
-            field=name,
-            before=getattr(before, name),
-            after=getattr(after, name),
-            note=note[:200],
-            at=at,
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A template before and after; ``note`` is what Meta adds to it."""
+
+    before: Template
+    after: Template
+    at: datetime
+    note: str = ""
+
+    def fields(self) -> list[str]:
+        """Return what differs of that which is followed."""
+        return [name for name in _FOLLOWED if getattr(self.before, name) != getattr(self.after, name)]
+
+    def announcement(self) -> Announcement:
+        """Write it as the customer's webhook hears it."""
+        before, after = self.before, self.after
+        data = {
+            "templateId": after.meta_id,
+            "name": after.name,
+            "language": after.language,
+            "status": after.status,
+            "category": after.category or None,
+            "previousCategory": before.category if before.category != after.category else None,
+            "reason": after.rejected_reason or self.note or None,
+        }
+        return Announcement(
+            after.account_id, "template.status_updated", data, subject=after.meta_id, at=self.at
         )
-        for name in _FOLLOWED
-        if getattr(before, name) != getattr(after, name)
+
+
+def _note(changes: Sequence[_Change]) -> None:
+    """Keep what changed, tell the customer, and forget samples that another review may have replaced."""
+    differing = [(change, change.fields()) for change in changes]
+    TemplateEvent.objects.bulk_create(
+        TemplateEvent(
+            template_id=change.before.pk,
+            field=name,
+            before=getattr(change.before, name),
+            after=getattr(change.after, name),
+            note=change.note[:200],
+            at=change.at,
+        )
+        for change, names in differing
+        for name in names
+    )
+    publish([change.announcement() for change, names in differing if {"status", "category"} & set(names)])
+    reviewed = [
+        change.before.pk
+        for change, names in differing
+        if "status" in names and change.after.status == APPROVED
     ]
-
-
-def _note(events: Sequence[TemplateEvent]) -> None:
-    TemplateEvent.objects.bulk_create(events)
-    # Another review may have seen another sample.
-    reviewed = [event.template_id for event in events if event.field == "status" and event.after == APPROVED]
     HeaderSample.objects.filter(template_id__in=reviewed).delete()
 
 
@@ -225,6 +265,22 @@ def want(account_id: uuid.UUID, waba_id: str) -> None:
             TemplateSync.objects.filter(pk=row.pk).update(due_at=now)
 
 
+_DOUBT = """
+UPDATE messaging_templatesync AS t SET due_at = now() FROM accounts_connection AS c
+WHERE c.id = %s AND t.account_id = c.account_id AND t.waba_id = c.waba_id
+  AND t.due_at > now() AND (t.synced_at IS NULL OR t.synced_at < now() - make_interval(secs => %s))
+"""
+
+
+def doubt(connection_id: uuid.UUID) -> None:
+    """Let a number's templates be read again, because Meta refused a send for its template.
+
+    What was read within the last minute is not doubted: a campaign's thousand refusals cost one reading.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_DOUBT, [connection_id, DOUBT_AFTER.total_seconds()])
+
+
 def _sync_row(number: Connection) -> Any:
     return TemplateSync.objects.filter(account_id=number.account_id, waba_id=number.waba_id)
 
@@ -249,21 +305,34 @@ RETURNING id, account_id, waba_id
 """
 
 
-def sync_due(*, most: int = 50) -> int:
+#: held while this process reads: a Meta that hangs must not take more than one of its threads
+_reading = threading.Lock()
+
+
+def sync_due(*, seconds: float = 20.0) -> int:
     """Read the templates of every WhatsApp account whose time has come; returns how many were tried.
 
     An account is new when a number was just connected, due every 30 minutes and after news of Meta's.
+    After ``seconds``, or when the process is asked to stop, no further one is begun.
     """
-    with database.cursor() as cursor:
-        cursor.execute(_NEW_ACCOUNTS)
-    for count in range(most):
+    if not _reading.acquire(blocking=False):
+        return 0
+    tried = 0
+    try:
+        until = time.monotonic() + seconds
         with database.cursor() as cursor:
-            cursor.execute(_CLAIM, [EVERY.total_seconds()])
-            row = cursor.fetchone()
-        if row is None:
-            return count
-        _sync_one(*row)
-    return most
+            cursor.execute(_NEW_ACCOUNTS)
+        while time.monotonic() < until and not stopping.asked():
+            with database.cursor() as cursor:
+                cursor.execute(_CLAIM, [EVERY.total_seconds()])
+                row = cursor.fetchone()
+            if row is None:
+                break
+            _sync_one(*row)
+            tried += 1
+    finally:
+        _reading.release()
+    return tried
 
 
 def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
@@ -299,6 +368,12 @@ def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
     rows = list(mine.select_for_update())
     for row in rows:
         _apply(row, item)
+    if not rows:
+        numbers = Connection.objects.filter(waba_id=item.waba_id or "", removed_at=None).exclude(waba_id="")
+        if account_id is not None:
+            numbers = numbers.filter(account_id=account_id)
+        accounts = numbers.values_list("account_id", flat=True).distinct()
+        announcements.unknown_template_changed(item, list(accounts))
     if not rows or item.field == "message_template_components_update":
         _want_all(item.waba_id, account_id)
 
@@ -320,7 +395,7 @@ def _apply(row: Template, item: TemplateChange) -> None:
         row.correct_category = (item.correct_category or "")[:30]
     row.told_at, row.news_at = now, at
     row.save(update_fields=[*_FOLLOWED, "correct_category", "told_at", "news_at"])
-    _note(_events(before, row, at=at, note=item.title or item.reason or ""))
+    _note([_Change(before, row, at, item.title or item.reason or "")])
 
 
 def _want_all(waba_id: str | None, account_id: uuid.UUID | None) -> None:

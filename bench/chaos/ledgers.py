@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from accounts.vault import KeyRing
 from bench.chaos import history, invariants
 from bench.chaos.load import ClientLedger
 from bench.chaos.meta import Accepted
@@ -80,7 +81,7 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
                 "SELECT metadata->>'n' FROM messaging_message WHERE direction = 'out'"
             )
         )
-        heard = _heard(connection)
+        heard = _heard(connection, KeyRing.from_texts([stack.children.env["CREDENTIALS_KEYS"]]))
         parked = connection.execute(
             "SELECT left(parked->0->>'reason', 120), count(*) FROM webhooks_inboundevent "
             "WHERE parked <> '[]' GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
@@ -175,14 +176,15 @@ def _allowed(
     return allowed
 
 
-def _heard(connection: Any) -> dict[str, datetime]:
+def _heard(connection: Any, ring: KeyRing) -> dict[str, datetime]:
     """Return when our inbox first held a word of Meta's about each wamid (inbound ones included), and
     about each of our own references."""
     found: dict[str, datetime] = {}
-    for raw, at in connection.execute(
-        "SELECT raw, received_at FROM webhooks_inboundevent WHERE source = 'meta' ORDER BY received_at"
+    for ident, kept, at in connection.execute(
+        "SELECT id, raw, received_at FROM webhooks_inboundevent WHERE source = 'meta' ORDER BY received_at"
     ):
-        for entry in json.loads(bytes(raw)).get("entry", []):
+        raw = ring.open_bytes(bytes(kept), context=f"callback:{ident}")
+        for entry in json.loads(raw).get("entry", []):
             for change in entry.get("changes", []):
                 value = change.get("value", {})
                 for item in (*value.get("statuses", []), *value.get("messages", [])):

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import agents, keys
 from accounts.models import Account, Agent, ApiKey, Connection
+from billing import quota
 from config import correlation
 from messaging import idempotency, suppressions
 from messaging.models import Contact, IdempotencyKey, Message, Status, Suppression
@@ -698,6 +700,26 @@ def test_without_a_key_nothing_is_counted(client):
         assert client.get(AGENTS).status_code == 401
 
 
+# --- J41: quota
+
+
+def test_an_accepted_message_is_charged_once_and_nothing_else_is(org, settings):
+    """J37, J41, E4: a replay, a refusal and a look-up cost nothing; what is used up is a 402."""
+    settings.MONTHLY_MESSAGES = {"free": 1, "basic": 1, "pro": 2, "enterprise": 0}
+    once(org, "k1")
+    once(org, "k1")
+    send(org, org.text(to="x"))
+    send(org, org.text(**{"from": "+19999999999"}))
+    org.api(kind=ApiKey.Kind.MK_TEST).post_json(MESSAGES, org.text())
+    assert quota.usage(org.account.pk).used == 1
+    assert send(org).status_code == 202
+    error = refused(send(org), 402, "quota_exceeded", kind="quota_error", limit=2, used=2, remaining=0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", error["resets_at"])
+    refused(once(org, "k2"), 402, "quota_exceeded")
+    settings.MONTHLY_MESSAGES = settings.MONTHLY_MESSAGES | {"pro": 3}
+    assert "Idempotent-Replayed" not in once(org, "k2")
+
+
 # --- J42, J54, J62: plan and scopes
 
 
@@ -784,7 +806,16 @@ def test_a_key_has_a_name_of_up_to_a_hundred_characters(org, name, good):
         assert [one.field for one in caught.value.fields] == ["name"]
 
 
-# --- J52, J60
+# --- J52, J59, J60
+
+
+def test_over_plain_http_nothing_is_done(org, settings):
+    """J59: the edge's word counts, and only where there is an edge."""
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert send(org, HTTP_X_FORWARDED_PROTO="http").status_code == 301
+    assert not Message.objects.exists()
+    assert send(org, HTTP_X_FORWARDED_PROTO="https").status_code == 202
 
 
 def test_a_database_that_is_away_is_a_503(org, monkeypatch):
@@ -822,6 +853,22 @@ def test_a_send_joins_the_conversation_of_its_number_and_recipient(org):
     send(org, org.text(agent_id=str(branch.pk), **{"from": "+15557650001"}))
     assert Message.objects.exclude(contact=person).get().connection.agent_id == branch.pk
     assert Message.objects.get(pk=first).contact_id == person.pk
+
+
+def test_a_send_costs_the_same_queries_each_time(org):
+    """However many messages, agents and numbers there are."""
+    key = org.key()
+    costs: list[list[int]] = []
+    for index in range(3):
+        costs.append([])
+        for path, body in ((MESSAGES, org.text()), (TEMPLATES, org.template())):
+            with CaptureQueriesContext(connection) as queries:
+                answer = Api(key).post_json(path, body, HTTP_IDEMPOTENCY_KEY=f"{path} {index}")
+            assert answer.status_code == 202
+            costs[-1].append(len(queries))
+        org.another(f"Agent {index}", f"+1555000000{index}")
+    assert costs[1] == costs[2]
+    assert costs[2][0] <= 13 and costs[2][1] <= 23, costs
 
 
 def test_looking_up_costs_the_same_queries_whatever_is_found(org, django_assert_num_queries):

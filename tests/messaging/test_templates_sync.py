@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Connection
+from config import stopping
 from messaging import numbers, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
 from messaging.filling import NotReady, fill_all
@@ -26,6 +28,8 @@ from tests.support.meta import (
     queue,
     row,
 )
+from webhooks import catalogue, outbox
+from webhooks.models import Event
 
 
 def of_meta(meta, number, name):
@@ -111,6 +115,17 @@ def test_checking_a_number_lets_its_templates_be_read_again(meta, number):
     assert templates.sync_due() == 1
 
 
+def test_readings_stop_after_their_time_and_never_run_twice_in_a_process(meta, number, charlie):
+    meta.connect(charlie, 2)
+    assert templates.sync_due(seconds=0) == 0
+    with templates._reading:
+        assert templates.sync_due() == 0
+    stopping.request()
+    assert templates.sync_due() == 0
+    stopping.reset()
+    assert templates.sync_due() == 2
+
+
 def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     templates.sync_due()
     TemplateSync.objects.update(due_at=timezone.now())
@@ -122,6 +137,18 @@ def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     TemplateSync.objects.update(due_at=timezone.now())
     templates.sync_due()
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
+
+
+def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
+    templates.sync_due()
+    of_meta(meta, number, "hello_world").status = "PAUSED"  # and its callback was lost
+    queue(number.account)
+    drain()
+    assert templates.sync_due() == 0  # read a moment ago
+    TemplateSync.objects.update(synced_at=timezone.now() - templates.DOUBT_AFTER)
+    queue(number.account)
+    drain()
+    assert templates.sync_due() == 1 and named(number, "hello_world").status == "PAUSED"
 
 
 # --- an unknown name
@@ -270,6 +297,22 @@ def test_news_of_status_quality_and_category_are_followed_with_their_history(app
     seen = list(template.events.order_by("id").values_list("field", "after", "note"))
     assert ("status", "PAUSED", "FIRST_PAUSE") in seen and ("quality", "RED", "") in seen
     assert [after for field, after, _ in seen if field == "status"] == ["REJECTED", "APPROVED", "PAUSED"]
+
+
+def test_the_customers_webhook_hears_of_status_and_category(app_secret, number):
+    template = know_template(number, "UTILITY")
+    outbox.note_listener(number.account_id)
+    tell(number, template, event="PAUSED", other_info={"title": "FIRST_PAUSE"})
+    tell(number, template, event="PAUSED")  # again
+    tell(number, template, field="message_template_quality_update", new_quality_score="RED")
+    moved = {"previous_category": "UTILITY", "new_category": "MARKETING"}
+    tell(number, template, field="template_category_update", **moved)
+    told = [json.loads(event.body) for event in Event.objects.order_by("id")]
+    assert [one["event"] for one in told] == ["template.status_updated"] * 2
+    paused, category = (one["data"] for one in told)
+    assert (paused["status"], paused["reason"]) == ("PAUSED", "FIRST_PAUSE")
+    assert (category["previousCategory"], category["category"]) == ("UTILITY", "MARKETING")
+    assert set(paused) == set(catalogue.CATALOGUE["template.status_updated"].example)
 
 
 def test_older_news_that_come_later_are_not_applied(app_secret, number):
