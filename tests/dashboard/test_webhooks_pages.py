@@ -89,8 +89,8 @@ def test_an_endpoint_is_made_its_secret_shown_once_and_tested(client, alice, rec
     for words in ("Delivered", "answer 200", "webhook-id", "This is a test event", "Replay"):
         assert words in shown, words
     assert "every 2s" not in shown
-    assert "webhook.test" in text_of(client.get(page))
-    assert "webhook.test" not in text_of(client.get(f"{page}?status=failed"))
+    assert f'href="{delivery}"' in text_of(client.get(page))
+    assert f'href="{delivery}"' not in text_of(client.get(f"{page}?status=failed"))
     assert alice.audit_events.filter(action="webhook.created").exists()
 
 
