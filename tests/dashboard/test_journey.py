@@ -18,11 +18,12 @@ from accounts import agents, keys, team
 from accounts.models import Account, ApiKey, Connection
 from messaging.models import Message
 from tests import factories
+from tests.billing.conftest import stand_in, stripe
 from tests.dashboard.conftest import PASSWORD, join, make_owned, signed_in
 from tests.pages.conftest import Visit, browser, patience, visit
 from tests.support.meta import apply_callbacks, draining, eventually, row
 
-__all__ = ["browser", "patience", "visit"]
+__all__ = ["browser", "patience", "stand_in", "stripe", "visit"]
 
 Open = Callable[..., Visit]
 PICTURES = Path(django_settings.BASE_DIR) / "artifacts" / "dashboard"
@@ -175,6 +176,25 @@ def test_every_page_can_be_read_and_reached_by_everybody(visit: Open, alice, sch
         look_at(tab.page, f"{path.strip('/').replace('/', '-')}-{scheme}-{width}")
     tab.complaints = [one for one in tab.complaints if "404" not in one]  # that was /app/none
     tab.assert_clean()
+
+
+def test_an_owner_upgrades_at_the_stand_in_for_stripe(visit: Open, stripe, settings, live_server) -> None:
+    settings.PUBLIC_URL = live_server.url
+    free = make_owned("Free Riders", "free")
+    tab = visit()
+    enter(tab, free)
+    tab.open("/app/billing")
+    look_at(tab.page, "billing-before")
+    tab.page.get_by_role("button", name="Upgrade Pro").click()
+    tab.page.wait_for_url(f"{settings.STRIPE_API_BASE}/**")
+    submit(tab.page, "Pay")
+    expect(tab.page.get_by_role("heading", name="Thank you")).to_be_visible()
+    stripe.carry()
+    tab.page.get_by_role("link", name="Plan and usage").click()
+    expect(tab.page.get_by_text("You are on Pro")).to_be_visible()
+    look_at(tab.page, "billing-after")
+    tab.page.get_by_role("button", name="Invoices, card, cancellation").click()
+    tab.page.wait_for_url(f"{settings.STRIPE_API_BASE}/**")
 
 
 def test_a_phone_opens_the_sidebar_and_a_keyboard_closes_it(visit: Open, alice) -> None:
