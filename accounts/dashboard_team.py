@@ -16,10 +16,12 @@ from django.views import View
 from accounts import audit, letters, team
 from accounts.models import Membership, User
 from accounts.shared_dashboard import CHOSEN, DashboardView, Role, id_of
+from config import ratelimits
 from config.errors import Refusal
 from config.forms import take
 
 TEAM = "/app/team"
+INVITATIONS_PER_MINUTE = 10
 
 
 class InviteForm(forms.Form):
@@ -47,6 +49,9 @@ class Team(DashboardView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Invite somebody by mail; the link is shown too, for a mail that does not arrive."""
         form = InviteForm(request.POST, owner=self.may(Role.OWNER))
+        if not ratelimits.hit(f"invite:{self.account.pk}", limit=INVITATIONS_PER_MINUTE).admitted:
+            # Each of them is a mail to somebody who may never have asked for one.
+            form.add_error(None, _("That was a lot of invitations. Wait a minute before the next one."))
         if form.is_valid():
             try:
                 given = form.cleaned_data

@@ -68,6 +68,13 @@ def test_an_invitation_ends(alice):
     assert bob.post(fresh).status_code == 404
 
 
+def test_nobody_floods_others_with_invitations(alice):
+    client = signed_in(alice)
+    answers = [client.post("/app/team", {"email": "b@example.com", "role": "member"}) for _ in range(12)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [400] * 2
+    assert len(mail.outbox) == 10
+
+
 def test_no_secret_of_a_link_is_stored(alice):
     secret = invite(alice).rpartition("/")[2]
     assert secret not in str(Invitation.objects.values().get())
