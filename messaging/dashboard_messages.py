@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.shared_dashboard import DashboardView, id_of
 from config import csvfile, developers
 from config.errors import Refusal
-from messaging import queueing, reading
+from messaging import overview, queueing, reading
 from messaging.models import Message, Status
 from messaging.shared_dashboard import PAGE, STATUSES, Filters, ident, once, shown
 from messaging.timeline import OPEN, WAITING
@@ -179,6 +179,7 @@ class BatchPage(DashboardView):
             "counts": by_word,
             "handled": batch.total - waiting,
             "waiting": waiting,
+            "remaining": overview.remaining(batch) if waiting else None,
             "seconds": 2 if waiting else None,
         }
         partial = request.headers.get("HX-Target") == "batch-now"
