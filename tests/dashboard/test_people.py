@@ -7,6 +7,7 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 
 from accounts import keys, registration
@@ -112,6 +113,24 @@ def test_an_account_registered_by_api_is_nobodys_until_its_key_is_shown(register
     assert client.post("/app/start", body | {"key": fresh.api_key.reveal()}).headers["Location"] == "/app"
     assert client.get("/app").status_code == 200
     assert keys.authenticate(fresh.api_key.reveal()).account_id == fresh.account.pk
+
+
+def test_the_way_from_the_api_to_the_dashboard_needs_no_password_from_before():
+    fresh = registration.register(name="Acme", email="acme@example.com")
+    sign_up("acme@example.com")
+    told = re.search(r"/accounts/password/reset/\S*", mail.outbox[-1].body)[0]
+    client = Client()
+    assert client.get(told).status_code == 200
+    client.post(told, {"email": "acme@example.com"})
+    link = re.search(r"/accounts/password/reset/key/\S+", mail.outbox[-1].body)[0]
+    form = client.get(link).headers["Location"]
+    client.post(form, {"password1": PASSWORD, "password2": PASSWORD})
+    cache.clear()  # a person takes longer than the ten seconds between two mails
+    client.post("/accounts/login/", {"login": "acme@example.com", "password": PASSWORD})
+    assert type_code(client, CODE.search(mail.outbox[-1].body)[0]) == "/app"
+    body = {"do": "claim", "id": str(fresh.account.pk), "key": fresh.api_key.reveal()}
+    assert client.post("/app/start", body).headers["Location"] == "/app"
+    assert client.get("/app").status_code == 200
 
 
 def test_an_address_that_a_stranger_registered_is_given_back(registered):
