@@ -121,7 +121,7 @@ def _is_address(text: str) -> bool:
 
 @checks.register(TAG)
 def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
-    """E010, E012, E013, E020, W001–W004: what is fine on a laptop and dangerous on a server."""
+    """E010, E012, E013, E020, W001–W005: what is fine on a laptop and dangerous on a server."""
     found: list[checks.CheckMessage] = []
     if not settings.DEVELOPMENT:
         if settings.WEBHOOK_ALLOW_PRIVATE:
@@ -171,6 +171,14 @@ def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
                     "META_GRAPH_URL is not https: access tokens would travel in the clear.",
                     hint="Unset it to talk to Meta.",
                     id="hermod.W002",
+                )
+            )
+        if settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+            found.append(
+                checks.Warning(
+                    "EMAIL_URL is not set: mails are printed instead of sent.",
+                    hint="Nobody can prove an address, so nobody can sign up or be invited; set EMAIL_URL.",
+                    id="hermod.W005",
                 )
             )
     if bool(settings.STRIPE_SECRET_KEY) != bool(settings.STRIPE_WEBHOOK_SECRET):

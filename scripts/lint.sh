@@ -24,7 +24,7 @@ check mypy $python -m mypy config accounts billing messaging webhooks
 # What a server would have: nothing here is reached, only judged.
 export DEBUG=0 LOG_FORMAT=json PUBLIC_URL=https://hermod.example.com BEHIND_PROXY=1 WEBHOOK_ALLOW_PRIVATE=0
 export DATABASE_URL=postgres://lint@127.0.0.1:1/lint REDIS_URL=redis://127.0.0.1:1/0
-export META_GRAPH_URL=https://graph.facebook.com
+export META_GRAPH_URL=https://graph.facebook.com EMAIL_URL=smtp+tls://lint@127.0.0.1:1
 SECRET_KEY=$($python -c 'import secrets; print(secrets.token_urlsafe(60))')
 CREDENTIALS_KEYS=$($python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())')
 export SECRET_KEY CREDENTIALS_KEYS

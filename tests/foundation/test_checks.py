@@ -60,6 +60,7 @@ BAD = [
     ("E012", {"ALLOWED_HOSTS": ["hermod.example.com", "*"]}),
     ("W001", {"PUBLIC_URL": "http://hermod.example.com"}),
     ("W002", {"META_GRAPH_URL": "http://10.0.0.7:9000"}),
+    ("W005", {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}),
     ("E020", {"STRIPE_API_BASE": "http://10.0.0.7:9001"}),
     ("W003", {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_PRICE_BASIC": "p1", "STRIPE_PRICE_PRO": "p2"}),
     (
@@ -69,7 +70,7 @@ BAD = [
     ("W003", {"STRIPE_WEBHOOK_SECRET": "whsec_1"}),
 ]
 #: what a laptop may do
-RELAXED = {"E010", "E012", "E020", "W001", "W002"}
+RELAXED = {"E010", "E012", "E020", "W001", "W002", "W005"}
 SOURCE = Path(checks.__file__).read_text()
 
 
