@@ -177,9 +177,12 @@ def refresh(customer: Customer) -> None:
     if period is None:
         return
     subscription = _live_subscription(customer.pk)
+    before = (period.pk, period.ends_at, period.limit)
     if subscription is not None:
         period = _aligned(customer, period, subscription, now)
     period.limit = _limit(customer)
+    if (period.pk, period.ends_at, period.limit) == before:
+        return  # every account comes by every night; nearly none has anything to deal
     slots = _locked_slots(period)
     used = sum(slot.used for slot in slots)
     if period.limit is None or used * 100 < period.limit * 80:

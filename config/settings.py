@@ -326,5 +326,6 @@ SPECTACULAR_SETTINGS = {
         "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
         "SoldPlan": "billing.schemas.SOLD_PLANS",
         "PlanName": "billing.schemas.PLANS",
+        "DeliveryStatus": "webhooks.schemas.DELIVERY_STATUSES",
     },
 }

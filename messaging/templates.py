@@ -1,4 +1,4 @@
-"""The templates as Meta stores them: copied in whole and by name, and followed through Meta's news.
+"""The templates as Meta stores them: copied in whole, half-hourly, and by name on demand.
 
 A list of Meta's is asked for outside any transaction. What a callback told us meanwhile is newer than it
 and stays.
@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,12 +25,10 @@ from accounts.models import Connection
 from accounts.vault import CannotOpen
 from config import ratelimits, stopping
 from config.json import character_problem
-from messaging import announcements
 from messaging.meta.graph import GraphError, GraphUnreachable
-from messaging.meta.items import TemplateChange
 from messaging.meta.template_graph import TemplateGraph
-from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
-from webhooks.outbox import Announcement, publish
+from messaging.models import Template, TemplateSync
+from messaging.template_news import APPROVED, Change, note
 
 log = structlog.get_logger(__name__)
 
@@ -45,11 +42,6 @@ ASK_NAME_SECONDS = 60
 ASK_TIMEOUT = 4.0
 
 DOUBT_AFTER = timedelta(minutes=1)
-
-APPROVED = "APPROVED"
-_FOLLOWED = ("status", "category", "quality", "rejected_reason")
-#: words of Meta's news for which its lists have another
-_STATUS_OF = {"REINSTATED": APPROVED, "UNPAUSE": APPROVED}
 
 
 def graph_for(number: Connection, *, timeout: float = 10) -> TemplateGraph:
@@ -125,7 +117,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
     known = {
         row.meta_id: row for row in mine.filter(meta_id__in=[row.meta_id for row in rows]).select_for_update()
     }
-    changes: list[_Change] = []
+    changes: list[Change] = []
     for row in rows:
         before = known.get(row.meta_id)
         if before is None:
@@ -135,7 +127,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
         if before.told_at is not None and before.told_at >= asked_at:
             row.status, row.category, row.quality = before.status, before.category, before.quality
             row.rejected_reason, row.correct_category = before.rejected_reason, before.correct_category
-        changes.append(_Change(before, row, now))
+        changes.append(Change(before, row, now))
     Template.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -145,7 +137,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
             *("parameter_format", "components", "raw", "synced_at"),
         ],
     )
-    _note(changes)
+    note(changes)
     return [row.meta_id for row in rows]
 
 
@@ -167,60 +159,6 @@ def _row_of(number: Connection, item: dict[str, Any], now: datetime) -> Template
         raw=item,
         synced_at=now,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A template before and after; ``note`` is what Meta adds to it."""
-
-    before: Template
-    after: Template
-    at: datetime
-    note: str = ""
-
-    def fields(self) -> list[str]:
-        """Return what differs of that which is followed."""
-        return [name for name in _FOLLOWED if getattr(self.before, name) != getattr(self.after, name)]
-
-    def announcement(self) -> Announcement:
-        """Write it as the customer's webhook hears it."""
-        before, after = self.before, self.after
-        data = {
-            "templateId": after.meta_id,
-            "name": after.name,
-            "language": after.language,
-            "status": after.status,
-            "category": after.category or None,
-            "previousCategory": before.category if before.category != after.category else None,
-            "reason": after.rejected_reason or self.note or None,
-        }
-        return Announcement(
-            after.account_id, "template.status_updated", data, subject=after.meta_id, at=self.at
-        )
-
-
-def _note(changes: Sequence[_Change]) -> None:
-    """Keep what changed, tell the customer, and forget samples that another review may have replaced."""
-    differing = [(change, change.fields()) for change in changes]
-    TemplateEvent.objects.bulk_create(
-        TemplateEvent(
-            template_id=change.before.pk,
-            field=name,
-            before=getattr(change.before, name),
-            after=getattr(change.after, name),
-            note=change.note[:200],
-            at=change.at,
-        )
-        for change, names in differing
-        for name in names
-    )
-    publish([change.announcement() for change, names in differing if {"status", "category"} & set(names)])
-    reviewed = [
-        change.before.pk
-        for change, names in differing
-        if "status" in names and change.after.status == APPROVED
-    ]
-    HeaderSample.objects.filter(template_id__in=reviewed).delete()
 
 
 # --- one name, while a caller waits
@@ -337,12 +275,16 @@ def sync_due(*, seconds: float = 20.0) -> int:
 
 def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
     mine = TemplateSync.objects.filter(pk=row_id)
-    live = Connection.objects.filter(
-        account_id=account_id, waba_id=waba_id, removed_at=None, account__is_active=True
+    live = Connection.objects.filter(account_id=account_id, waba_id=waba_id, removed_at=None)
+    numbers = sorted(
+        live.select_related("account"), key=lambda number: number.status != Connection.Status.ACTIVE
     )
-    numbers = sorted(live, key=lambda number: number.status != Connection.Status.ACTIVE)
     if not numbers:
+        # No number can send them any more; if one comes back, they are read again.
+        Template.objects.filter(account_id=account_id, waba_id=waba_id).delete()
         mine.delete()
+        return
+    if not numbers[0].account.is_active:
         return
     number = next((one for one in numbers if one.status != Connection.Status.HELD), None)
     if number is None:
@@ -354,52 +296,3 @@ def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
         told = error.meta.tells if isinstance(error, GraphError) else str(error)
         log.warning("templates could not be read", connection=str(number.pk), error=str(error))
         mine.update(error=told, due_at=timezone.now() + AFTER_FAILURE)
-
-
-# --- Meta's news
-
-
-@transaction.atomic
-def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
-    """Apply what a callback says of a template; ``account_id`` None: the signer speaks for every account."""
-    mine = Template.objects.filter(waba_id=item.waba_id or "", meta_id=item.template_id)
-    if account_id is not None:
-        mine = mine.filter(account_id=account_id)
-    rows = list(mine.select_for_update())
-    for row in rows:
-        _apply(row, item)
-    if not rows:
-        numbers = Connection.objects.filter(waba_id=item.waba_id or "", removed_at=None).exclude(waba_id="")
-        if account_id is not None:
-            numbers = numbers.filter(account_id=account_id)
-        accounts = numbers.values_list("account_id", flat=True).distinct()
-        announcements.unknown_template_changed(item, list(accounts))
-    if not rows or item.field == "message_template_components_update":
-        _want_all(item.waba_id, account_id)
-
-
-def _apply(row: Template, item: TemplateChange) -> None:
-    now = timezone.now()
-    at = min(item.at or now, now)  # nothing has happened in the future
-    if row.news_at is not None and at < row.news_at:
-        return  # later news came first
-    before = Template(pk=row.pk, **{name: getattr(row, name) for name in _FOLLOWED})
-    if item.event and item.field == "message_template_status_update":
-        row.status = _STATUS_OF.get(item.event, item.event)[:30]
-        row.rejected_reason = (item.reason or "")[:60] if row.status == "REJECTED" else ""
-    if item.quality:
-        row.quality = item.quality[:10]
-    if item.category and item.field == "template_category_update":
-        # A notice in advance carries the category that is still in force beside the coming one.
-        row.category = item.category[:30]
-        row.correct_category = (item.correct_category or "")[:30]
-    row.told_at, row.news_at = now, at
-    row.save(update_fields=[*_FOLLOWED, "correct_category", "told_at", "news_at"])
-    _note([_Change(before, row, at, item.title or item.reason or "")])
-
-
-def _want_all(waba_id: str | None, account_id: uuid.UUID | None) -> None:
-    due = TemplateSync.objects.filter(waba_id=waba_id or "", due_at__gt=timezone.now())
-    if account_id is not None:
-        due = due.filter(account_id=account_id)
-    due.update(due_at=timezone.now())

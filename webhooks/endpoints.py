@@ -133,14 +133,23 @@ def find(account: Account, endpoint_id: uuid.UUID | None, *, lock: bool = False)
 # --- changing
 
 
-def create(account: Account, given: Given, *, default: bool = False) -> tuple[Endpoint, Secret]:
+def create(
+    account: Account, given: Given, *, default: bool = False, plan_has: int = MOST_ENDPOINTS
+) -> tuple[Endpoint, Secret]:
     """Make an endpoint; the second value is the only time its secret is shown.
 
-    Raises ``Refusal`` (``conflict``) when the account has the most it may have.
+    Raises ``Refusal``: ``plan_not_eligible`` when the account has as many as its plan, ``conflict`` when it
+    has the most that any may have.
     """
     given = given.check()
     with transaction.atomic():
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        if plan_has <= of_account(account).count() < MOST_ENDPOINTS:
+            raise Refusal(
+                "plan_not_eligible",
+                f"Your plan has {plan_has} webhook endpoint{'' if plan_has == 1 else 's'}. Upgrade it, or "
+                "change or remove one.",
+            )
         return _create(account, given, default=default)
 
 

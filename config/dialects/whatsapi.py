@@ -16,6 +16,7 @@ __all__ = ["STATUS", "WhatsAPIView", "error_body", "ok", "when"]
 # The words of the core and the HTTP status that this dialect has for them (contract 1.4).
 STATUS = {
     "invalid_request": 400,
+    "recipient_opted_out": 400,
     "invalid_api_key": 401,
     "revoked_api_key": 401,
     "expired_api_key": 401,

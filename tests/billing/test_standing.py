@@ -349,6 +349,18 @@ def test_the_api_of_agents_keeps_to_the_plan():
     assert "Your plan has 10 agents" in answer.json()["error"]["message"]
 
 
+def test_a_plan_has_so_many_webhook_endpoints(account, stripe):
+    client = api(account)
+    given = {"url": "https://hooks.example.com/a"}
+    assert client.post_json("/webhook-endpoints", given).status_code == 201
+    answer = client.post_json("/webhook-endpoints", given)
+    assert answer.status_code == 403
+    assert "Your plan has 1 webhook endpoint." in answer.json()["error"]
+    stripe.subscribe(account, "basic")
+    stripe.carry()
+    assert client.post_json("/webhook-endpoints", given).status_code == 201
+
+
 def test_a_refund_takes_the_add_on_back(stripe, account, small):
     buy(stripe, account, "messages_1000")
     stripe.carry()

@@ -8,13 +8,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Account, Connection
 from config import stopping
-from messaging import numbers, template_samples, templates
+from messaging import numbers, template_news, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
 from messaging.filling import NotReady, fill_all
+from messaging.meta import template_graph
 from messaging.meta.callbacks import parse
-from messaging.meta.graph import GraphError
+from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
 from messaging.sandbox import routes_templates
 from tests import factories
@@ -133,10 +134,16 @@ def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     before = requests_to(meta)
     templates.sync_due()
     assert "credentials" in TemplateSync.objects.get().error
+    Account.objects.filter(pk=number.account_id).update(is_active=False)
+    Connection.objects.filter(pk=number.pk).update(status=Connection.Status.ACTIVE)
+    TemplateSync.objects.update(due_at=timezone.now())
+    templates.sync_due()
+    assert Template.objects.exists() and requests_to(meta) == before
     Connection.objects.filter(pk=number.pk).update(removed_at=timezone.now())
     TemplateSync.objects.update(due_at=timezone.now())
     templates.sync_due()
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
+    assert not Template.objects.exists()  # nobody can send them any more
 
 
 def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
@@ -232,6 +239,16 @@ def test_a_sample_that_cannot_be_uploaded_is_sent_by_its_address_and_tried_once_
     what = filled("product_photo", parameters={"1": "x"}, buttons=(tap,))
     made = fill_all(number.account, number, [Draft(to="14155550100", what=what)])[0].what
     assert made.components[0]["parameters"] == [{"type": "image", "image": {"link": address}}]
+
+
+def test_a_sample_that_is_too_large_or_gone_is_left_where_it_is(meta, number, monkeypatch):
+    templates.sync(number)
+    template = named(number, "product_photo")
+    monkeypatch.setattr(template_graph, "SAMPLE_LIMIT", 10)
+    template_samples.ensure(number, template)
+    assert not HeaderSample.objects.exists()
+    with templates.graph_for(number) as graph, pytest.raises(GraphUnreachable, match="403"):
+        graph.fetch_sample(meta.sandbox.url + "/v/samples/1?oe=1&oh=x")
 
 
 @pytest.mark.parametrize(
@@ -343,7 +360,7 @@ def test_news_of_another_accounts_template_change_nothing(number, charlie):
     Template.objects.update(meta_id="12345678")
     told = {"message_template_id": 12345678, "event": "PAUSED"}
     item = parse(envelope(number, field="message_template_status_update", **told))[0]
-    templates.follow(item, number.account_id)
+    template_news.follow(item, number.account_id)
     ours.refresh_from_db()
     theirs.refresh_from_db()
     assert (ours.status, theirs.status) == ("PAUSED", "APPROVED")

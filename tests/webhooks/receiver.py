@@ -1,4 +1,4 @@
-"""A customer's receiver for the tests: a real HTTP server that notes what it gets and answers as it is told."""
+"""A customer's receiver for the tests: a real HTTP server that notes what it gets and answers as told."""
 
 from __future__ import annotations
 

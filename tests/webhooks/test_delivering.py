@@ -73,8 +73,9 @@ def pass_time(seconds):
             "UPDATE webhooks_delivery SET due_at = due_at - %s, created_at = created_at - %s", [by, by]
         )
         cursor.execute(
-            "UPDATE webhooks_endpoint SET failing_since = failing_since - %s, paused_until = paused_until - %s, "
-            "breaker_open_since = breaker_open_since - %s, ramp_from = ramp_from - %s",
+            "UPDATE webhooks_endpoint SET failing_since = failing_since - %s, "
+            "paused_until = paused_until - %s, breaker_open_since = breaker_open_since - %s, "
+            "ramp_from = ramp_from - %s",
             [by, by, by, by],
         )
 

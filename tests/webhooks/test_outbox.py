@@ -1,4 +1,4 @@
-"""Publishing: an event with the transaction that it tells of, deliveries for those who want it, few statements."""
+"""Publishing: an event in the transaction that it tells of, deliveries for who wants it, few statements."""
 
 from __future__ import annotations
 
