@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ from config.sql import Columns, rows
 
 #: what a number that was held resumes with, as a part of its full rate
 RESUME_WITH = 0.1
+#: told, inside the transaction, of each number that was held and has new credentials; rooms above this one
+#: add themselves when they are loaded
+when_resumed: list[Callable[[Connection], None]] = []
 
 
 _NUMBER = Columns(Connection, "c")
@@ -131,7 +134,8 @@ def _renew(
         connection.app_secret = given.app_secret
     if given.waba_id is not None:
         connection.waba_id = given.waba_id
-    if connection.status == Connection.Status.HELD:
+    was_held = connection.status == Connection.Status.HELD
+    if was_held:
         # A queue has built up: it comes out slowly at first.
         connection.slowed_to = connection.messages_per_second * RESUME_WITH
         connection.slowed_at = timezone.now()
@@ -143,6 +147,9 @@ def _renew(
     connection.checks = []
     connection.verified_at = None
     connection.save()
+    if was_held:
+        for tell in when_resumed:
+            tell(connection)
     return connection
 
 

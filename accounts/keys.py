@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import Account, ApiKey
@@ -244,7 +245,7 @@ def revoked(account: Account) -> list[ApiKey]:
     """Return an account's keys that were revoked or have expired, the last one first."""
     now = timezone.now()
     gone = account.api_keys.filter(Q(revoked_at__lte=now) | Q(expires_at__lte=now))
-    return list(gone.order_by("-revoked_at", "-expires_at")[:MOST_KEYS])
+    return list(gone.order_by(Coalesce("revoked_at", "expires_at").desc())[:MOST_KEYS])
 
 
 @transaction.atomic

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
@@ -14,12 +13,11 @@ from accounts import agents, schemas_v1
 from accounts.authentication import caller, key_of
 from accounts.models import Agent, Connection
 from billing.gate_v1 import V1View
+from billing.overview import room_for_agent
 from config.dialects.wire import body_of, when
 from config.errors import Refusal
-from config.fields import Fields
+from config.fields import ID, Fields
 from config.openapi_v1 import V1, answers
-
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 def number_object(number: Connection) -> dict[str, Any]:
@@ -70,7 +68,9 @@ class Agents(V1View):
     def post(self, request: Request) -> Response:
         """A brand, a branch or a bot of yours. It sends once a number is assigned to it."""
         refuse_limited(request)
-        agent = agents.create(caller(request), read_name(request))
+        name = read_name(request)
+        with room_for_agent(caller(request)):
+            agent = agents.create(caller(request), name)
         return Response(agent_object(agent, []), status=201)
 
 
@@ -91,7 +91,7 @@ class AgentDetail(V1View):
         """Its id and its numbers stay."""
         refuse_limited(request)
         name = read_name(request)
-        if not _ID.fullmatch(agent_id):
+        if not ID.fullmatch(agent_id):
             raise Refusal("agent_not_found", agents.NO_AGENT)
         agent = agents.rename(caller(request), uuid.UUID(agent_id), name)
         (found,) = agents.listed(caller(request), only=[str(agent.pk)])

@@ -24,6 +24,7 @@ from config.fields import Fields
 from config.openapi import answers
 from config.secret import Secret
 from messaging import numbers
+from webhooks import endpoints
 
 #: how long a rotated key may work on
 LONGEST_GRACE_SECONDS = 7 * 24 * 3600
@@ -73,7 +74,7 @@ def me(account: Account) -> dict[str, Any]:
         "plan": account.plan,
         "messagesSent": account.messages_sent,
         "byocConfigured": number is not None,
-        "webhookUrl": None,
+        "webhookUrl": endpoints.default_url(account),
     }
 
 

@@ -26,7 +26,7 @@ KEYS = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11")
 
 def _cases() -> list[tuple[set[str], Callable[[Any], list[Figure]]]]:
     """Return the cases in the order of the table; imported late, because they need a database."""
-    from bench.cases import accepting, callbacks, growth, latency, sending
+    from bench.cases import accepting, callbacks, growth, latency, sending, webhooks_out
 
     return [
         ({"P1", "P11"}, sending.throughput),
@@ -36,7 +36,7 @@ def _cases() -> list[tuple[set[str], Callable[[Any], list[Figure]]]]:
         ({"P5"}, latency.receipt),
         ({"P6"}, latency.behind_bulk),
         ({"P7"}, callbacks.callbacks),
-        ({"P8"}, lambda _: [Figure("P8", "webhooks out", note="not there yet")]),
+        ({"P8"}, webhooks_out.webhooks_out),
         ({"P9"}, growth.growth),
         ({"P10"}, growth.scheduled),
         ({"P11"}, accepting.memory_of_web),

@@ -129,15 +129,15 @@ class Stack:
         self.start(name, command, self.env | more, lambda: _listens(port))
         return port
 
-    def start_workers(self) -> None:
-        """Start the two workers and beat, and wait until one of them claims."""
+    def start_workers(self, **more: str) -> None:
+        """Start the two workers and beat, and wait until one of them claims; ``more`` is environment."""
         for name in WORKERS:
             celery = [sys.executable, "-m", "celery", "--quiet", "-A", "config", "worker", "-P", "threads"]
             celery += ["-c", "8", "-Q", QUEUES, "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-            self.start(name, [*celery, "--loglevel", "warning"], self.env)
+            self.start(name, [*celery, "--loglevel", "warning"], self.env | more)
         schedule = str(self.folder / "celerybeat-schedule")
         beat = [sys.executable, "-m", "celery", "--quiet", "-A", "config", "beat", "--schedule", schedule]
-        self.start("beat", [*beat, "--pidfile=", "--loglevel", "warning"], self.env)
+        self.start("beat", [*beat, "--pidfile=", "--loglevel", "warning"], self.env | more)
         with self.connect() as database:
             self.wait_for(
                 lambda: (

@@ -77,7 +77,7 @@ Publish = Callable[[list[QuotaWarning]], None]
 _NEAR = """
 SELECT p.id, p.account_id, a.plan, p."limit", p.starts_at, p.ends_at, p.warned, p.mailed, sum(s.used)::bigint
 FROM billing_quotaperiod p JOIN billing_quotaslot s ON s.period_id = p.id
-    JOIN accounts_account a ON a.id = p.account_id
+    JOIN accounts_account a ON a.id = p.account_id AND a.closed_at IS NULL
 WHERE p.used IS NULL AND p.ends_at > now() AND p."limit" > 0 AND least(p.warned, p.mailed) < 100
 GROUP BY p.id, a.plan
 HAVING sum(s.used) * 100 >= p."limit" * (CASE WHEN least(p.warned, p.mailed) < 80 THEN 80 ELSE 100 END)
@@ -134,7 +134,9 @@ def _mail_quota(warning: QuotaWarning) -> bool:
 def tell_overdue() -> int:
     """Write to owners whose payment is missing: at once, a day before the grace time ends, and at its end."""
     sent = 0
-    overdue = Subscription.objects.filter(past_due_since__isnull=False, past_due_mails__lt=3)
+    overdue = Subscription.objects.filter(
+        past_due_since__isnull=False, past_due_mails__lt=3, account__closed_at=None
+    )
     for one in overdue.select_related("account__billing_customer")[:BATCH]:
         due = _mails_due(one)
         taken = Subscription.objects.filter(pk=one.pk, past_due_mails=one.past_due_mails)

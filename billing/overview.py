@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Account, Agent
-from billing import quota
+from billing import customers, quota
 from billing.models import AddOn, Adjustment, Customer, Dispute, Subscription
 from billing.plans import LIMITS, ORDER, Plan
 from billing.standing import grace_until
@@ -85,11 +88,20 @@ def agents_limit(account: Account) -> int | None:
     return _agents(account.plan, list(valid))
 
 
-def check_room_for_agent(account: Account) -> None:
-    """Raise ``Refusal`` (``plan_not_eligible``) when another agent would be one too many.
+@contextlib.contextmanager
+def room_for_agent(account: Account) -> Iterator[None]:
+    """Make an agent inside the block, one at a time; raises ``Refusal`` (``plan_not_eligible``) without room.
 
     Agents that are there stay when the plan gets smaller; only new ones are refused.
     """
+    with transaction.atomic():
+        customers.locked(account.pk)
+        check_room_for_agent(account)
+        yield
+
+
+def check_room_for_agent(account: Account) -> None:
+    """Raise ``Refusal`` (``plan_not_eligible``) when another agent would be one too many."""
     limit = agents_limit(account)
     if limit is not None and Agent.objects.filter(account=account).count() >= limit:
         agents = "1 agent" if limit == 1 else f"{limit} agents"

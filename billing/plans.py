@@ -32,8 +32,8 @@ class Limits:
 # E10. The documents name no other number of agents or endpoints: those are ours.
 LIMITS = {
     Plan.FREE: Limits(20, 0, False, 1, 1),
-    Plan.BASIC: Limits(100, 100, False, 1, 3),
-    Plan.PRO: Limits(500, 1_000, True, 5, 10),
+    Plan.BASIC: Limits(100, 100, False, 3, 3),
+    Plan.PRO: Limits(500, 1_000, True, 10, 10),
     Plan.ENTERPRISE: Limits(2_000, 5_000, True, 20, None),
 }
 #: cheapest first: of two subscriptions the better one counts, and a move to the left is a downgrade

@@ -50,7 +50,7 @@ class StripeCallback(View):
             if not genuine(raw, request.META.get("HTTP_STRIPE_SIGNATURE", ""), secrets, now=time.time()):
                 log.warning("event refused: wrong, old or missing signature")
                 return _refuse(Refusal("invalid_signature", "The signature is missing or wrong."), 401)
-            event = read_object(raw, max_keys=MAX_KEYS, any_characters=True)
+            event = read_object(raw, max_keys=MAX_KEYS)
         except Refusal as refusal:
             return _refuse(refusal, 413 if refusal.code == "body_too_large" else 400)
         if not _is_event(event):

@@ -170,6 +170,12 @@ def all_subscriptions() -> list[SeenSubscription]:
     return _ask(every)
 
 
+def cancel_subscription(subscription: str) -> None:
+    """End a subscription at once; one that has ended is left alone."""
+    with contextlib.suppress(Missing, Rejected):
+        _ask(lambda v1: v1.subscriptions.cancel(subscription))
+
+
 def _subscription(found: Any) -> SeenSubscription:
     data = _plain(found)
     items = data["items"]["data"]

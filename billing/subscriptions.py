@@ -225,6 +225,24 @@ def _differs(account_id: uuid.UUID, seen: Sequence[SeenSubscription]) -> bool:
     return known != told
 
 
+def end_closed() -> int:
+    """Cancel at Stripe what accounts pay for that were closed; returns how many subscriptions.
+
+    Closing an account is done without Stripe; nobody may go on paying for what is gone.
+    """
+    ended = 0
+    closed = Subscription.objects.filter(account__closed_at__isnull=False, status__in=EXISTING)
+    for one in list(closed[:200]):
+        try:
+            stripe_api.cancel_subscription(one.pk)
+            sync(one.account_id)
+            ended += 1
+        except stripe_api.Unavailable as error:
+            log.warning("a closed account still pays", account=str(one.account_id), why=str(error))
+            break
+    return ended
+
+
 def end_graces() -> int:
     """Ask Stripe again about payments whose grace time is over; returns how many accounts were asked.
 

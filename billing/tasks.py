@@ -46,6 +46,7 @@ def watch() -> None:
     standing.end_overrides()
     if stripe_api.configured():
         subscriptions.end_graces()
+        subscriptions.end_closed()
     notices.tell_overdue()
     notices.warn_of_quotas(_publish)
 

@@ -84,6 +84,18 @@ _TOLD: dict[str, tuple[str, str, str]] = {
         "You",
         "List your templates with GET /v1/whatsapp/templates.",
     ),
+    "invalid_signature": (
+        "A callback from Meta or an event from Stripe carries no signature, or one that does not fit its "
+        "bytes and the secret that is stored here.",
+        "Whoever set up the callback",
+        "Compare the App Secret (or STRIPE_WEBHOOK_SECRET) with the one at the sender, and let nothing in "
+        "between change the body.",
+    ),
+    "wrong_mode": (
+        "An event of Stripe's test mode came to a live service, or the other way round.",
+        "The operator of this service",
+        "Point the webhook endpoint of that mode at the service that uses its keys.",
+    ),
     "invalid_request": (
         "The request is malformed; `details` names every faulty field.",
         "You",
@@ -226,12 +238,17 @@ class ApiError:
         return f"{self.v1} under /v1, {self.classic} elsewhere"
 
 
+#: what only those meet who call us back
+RECEIVERS = {"invalid_signature": 401, "wrong_mode": 400}
+
+
 def _every() -> dict[str, ApiError]:
     v1: dict[str, int] = {}
     for word in mojeeb.CATALOGUE.values():
         v1.setdefault(word.code, word.status)
-    codes = sorted({*v1, *whatsapi.STATUS}, key=lambda code: (v1.get(code) or whatsapi.STATUS[code], code))
-    return {code: ApiError(code, v1.get(code), whatsapi.STATUS.get(code), *_TOLD[code]) for code in codes}
+    classic = whatsapi.STATUS | RECEIVERS
+    codes = sorted({*v1, *classic}, key=lambda code: (v1.get(code) or classic[code], code))
+    return {code: ApiError(code, v1.get(code), classic.get(code), *_TOLD[code]) for code in codes}
 
 
 #: every code, by status

@@ -44,6 +44,7 @@ KNOCK_EXPIRES_SECONDS = 5
 _DRAINS = {
     "messages": "messaging.tasks.drain",
     "inbox": "webhooks.tasks.drain",
+    "deliveries": "webhooks.tasks.deliver",
     "billing": "billing.tasks.drain",
 }
 #: how often beat knocks in case a knock was lost, in seconds; 1 where somebody waits for a message
@@ -81,6 +82,16 @@ app.conf.beat_schedule = {
     "compare with Stripe": {
         "task": "billing.tasks.reconcile",
         "schedule": crontab(hour=3, minute=17),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "watch over endpoints": {
+        "task": "webhooks.tasks.watch",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
+    "sweep the log of deliveries": {
+        "task": "webhooks.tasks.sweep",
+        "schedule": 3600.0,
         "options": {"queue": "maintenance", "expires": 3600},
     },
     "read templates": {

@@ -85,7 +85,7 @@ def servers_are_given(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register(TAG)
 def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
-    """E007–E009: URLs, the Graph version and the engine's times."""
+    """E007–E009, E014: URLs, the Graph version and the engines' times."""
     found: list[checks.CheckMessage] = []
     for name in ("PUBLIC_URL", "META_GRAPH_URL"):
         if not _is_address(getattr(settings, name)):
@@ -106,6 +106,14 @@ def addresses_make_sense(**_: Any) -> list[checks.CheckMessage]:
                 "SEND_TIMEOUT_SECONDS must be shorter than SEND_LEASE_SECONDS.",
                 hint="A call to Meta that outlives its lease could be made twice.",
                 id="hermod.E009",
+            )
+        )
+    if settings.WEBHOOK_TIMEOUT_SECONDS + 5 > settings.WEBHOOK_LEASE_SECONDS:
+        found.append(
+            checks.Error(
+                "WEBHOOK_LEASE_SECONDS must be longer than WEBHOOK_TIMEOUT_SECONDS by 5 or more.",
+                hint="No delivery could be started within its lease.",
+                id="hermod.E014",
             )
         )
     return found

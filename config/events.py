@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from config.markdown import Section, page_of
 from config.pages import not_found, only_read
 from config.samples import expand
-from webhooks.catalogue import CATALOGUE, TYPES, Schema
+from webhooks.catalogue import CATALOGUE, TYPES, EventType, Schema
 
 _KINDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
 
@@ -118,3 +118,39 @@ def event_schema(request: HttpRequest, name: str) -> HttpResponse:
 def vectors(request: HttpRequest) -> HttpResponse:
     """Give signatures with known secrets, for whoever writes a verifier."""
     return HttpResponse(render_to_string("developers/vectors.json"), content_type="application/json")
+
+
+def in_openapi(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Name every event in the OpenAPI document that has ``GET /events`` (a hook of drf-spectacular)."""
+    if "/events" in result["paths"]:
+        result["webhooks"] = {one.name: {"post": _as_webhook(one)} for one in TYPES}
+    return result
+
+
+def _as_webhook(one: EventType) -> dict[str, Any]:
+    schema = {name: value for name, value in one.schema().items() if not name.startswith("$")}
+    return {
+        "summary": one.when,
+        "tags": ["Webhooks"],
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": True,
+                "schema": {"type": "string"},
+                "description": about,
+            }
+            for name, about in (
+                ("webhook-id", "The event's id; the same on every attempt."),
+                ("webhook-timestamp", "When this attempt was signed, in Unix seconds."),
+                ("webhook-signature", "`v1,` and base64 of HMAC-SHA256; several are parted by spaces."),
+            )
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": one.body()}},
+        },
+        "responses": {
+            "2XX": {"description": "Received. Anything else, or nothing in 10 seconds: it comes again."}
+        },
+    }

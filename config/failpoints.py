@@ -33,6 +33,11 @@ NAMES = (
     "inbox.after_claim",
     "inbox.before_commit",
     "inbox.after_commit",
+    "out.after_claim",
+    "out.before_post",
+    "out.after_post",
+    "out.before_record",
+    "out.after_record",
 )
 
 

@@ -11,6 +11,8 @@ from config.errors import FieldError, Invalid
 
 #: contract 1.3: country code and number, ASCII digits only
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
+#: a UUID as we write it, in either case
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]"
     r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"

@@ -46,12 +46,15 @@ class ErrorEnvelope(serializers.Serializer[Any]):
     details = FieldFault(many=True, required=False, help_text="Only on 400.")
 
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
-    OpenApiParameter.HEADER,
-    description="The same key within 24 hours gives the first answer again and does nothing; with another "
-    "request it is a 409.",
+def idempotency_key(description: str) -> OpenApiParameter:
+    """Describe the header that makes repeating a request safe."""
+    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"}
+    return OpenApiParameter("Idempotency-Key", schema, OpenApiParameter.HEADER, description=description)
+
+
+IDEMPOTENCY_KEY = idempotency_key(
+    "The same key within 24 hours gives the first answer again and does nothing; with another request it is "
+    "a 409."
 )
 
 _WHOLE = {"schema": {"type": "integer"}}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiResponse
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework import serializers
 
 from config.dialects import mojeeb
+from config.openapi import idempotency_key
 
 #: S1: everything under /v1 stays as it is, so its document has a version of its own
 VERSION = "1.0.0"
@@ -59,6 +60,10 @@ class ErrorV1(serializers.Serializer[Any]):
     original_correlation_id = serializers.CharField(
         required=False, help_text="Of the request that used the Idempotency-Key first."
     )
+    limit = serializers.IntegerField(required=False, help_text="Messages of the plan, with a 402.")
+    used = serializers.IntegerField(required=False, help_text="Of these, used in this period.")
+    remaining = serializers.IntegerField(required=False, help_text="Of these, left.")
+    resets_at = serializers.DateTimeField(required=False, help_text="When the next period begins.")
 
 
 class ErrorEnvelopeV1(serializers.Serializer[Any]):
@@ -67,12 +72,9 @@ class ErrorEnvelopeV1(serializers.Serializer[Any]):
     error = ErrorV1()
 
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
-    OpenApiParameter.HEADER,
-    description="The same key and body within 24 hours give the first answer again, with "
-    "`Idempotent-Replayed: true`, and send nothing.",
+IDEMPOTENCY_KEY = idempotency_key(
+    "The same key and body within 24 hours give the first answer again, with `Idempotent-Replayed: true`, "
+    "and send nothing."
 )
 
 

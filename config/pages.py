@@ -37,7 +37,13 @@ SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message 
         LEFT JOIN accounts_connection c ON c.id = m.connection_id
         WHERE m.due_at <= now() AND c.status IS DISTINCT FROM 'held'
           AND (c.paused_until IS NULL OR c.paused_until < now())),
-       (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now())
+       (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now()),
+       -- A slow endpoint has a backlog of its own making; one that nobody tries is ours.
+       (SELECT max(extract(epoch FROM now() - greatest(d.due_at, e.last_attempt_at, e.paused_until)))
+        FROM webhooks_endpoint e CROSS JOIN LATERAL (
+            SELECT due_at FROM webhooks_delivery WHERE endpoint_id = e.id AND due_at <= now()
+            ORDER BY due_at LIMIT 1) d
+        WHERE e.enabled AND e.removed_at IS NULL)
 """
 
 
@@ -103,11 +109,14 @@ def _queue() -> dict[str, Any]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_OLDEST)
-            messages, inbox = cursor.fetchone()
+            waited = cursor.fetchone()
     except DatabaseError:
         connection.close()
         return {"ok": False, "error": "the database does not answer"}
-    oldest = {"messages": round(float(messages or 0), 1), "inbox": round(float(inbox or 0), 1)}
+    names = ("messages", "inbox", "deliveries")
+    oldest = {
+        name: max(0.0, round(float(seconds or 0), 1)) for name, seconds in zip(names, waited, strict=True)
+    }
     return {"ok": max(oldest.values()) < STUCK_SECONDS, "oldest_seconds": oldest}
 
 
@@ -115,13 +124,20 @@ def _worker() -> dict[str, Any]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat WHERE name = 'worker'"
+                "SELECT (SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat "
+                "WHERE name = 'worker'), (SELECT h.cluster = s.system_identifier "
+                "FROM messaging_home h CROSS JOIN pg_control_system() s WHERE h.id = 1)"
             )
             row = cursor.fetchone()
     except DatabaseError:
         connection.close()
         return {"ok": False, "error": "the database does not answer"}
-    seen = round(float(row[0]), 1) if row else None
+    if row and row[1] is False:
+        return {
+            "ok": False,
+            "error": "nothing is sent: the database was restored or moved (release_sending)",
+        }
+    seen = round(float(row[0]), 1) if row and row[0] is not None else None
     return {"ok": seen is not None and seen < WORKER_SEEN_SECONDS, "last_claim_seconds": seen}
 
 

@@ -103,6 +103,11 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=30.0)
 
 # --- webhooks and limits
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+# A customer's endpoint has this long to answer (the published figure); a killed worker's deliveries wait
+# for the end of their lease.
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+WEBHOOK_LEASE_SECONDS = env.float("WEBHOOK_LEASE_SECONDS", default=60.0)
+DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", default=30)
 CALLBACKS_KEPT_DAYS = env.int("CALLBACKS_KEPT_DAYS", default=7)
 MAX_BULK_MESSAGES = env.int("MAX_BULK_MESSAGES", default=1000)
 # Messages in a billing period, by plan; 0: as many as wanted.
@@ -312,10 +317,15 @@ SPECTACULAR_SETTINGS = {
     # The first one lets the explorer call the address it was opened at.
     "SERVERS": [{"url": "/"}, {"url": PUBLIC_URL}],
     "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.events.in_openapi",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "messaging.schemas.STATUSES",
         "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
         "SoldPlan": "billing.schemas.SOLD_PLANS",
         "PlanName": "billing.schemas.PLANS",
+        "DeliveryStatus": "webhooks.schemas.DELIVERY_STATUSES",
     },
 }

@@ -7,3 +7,10 @@ class MessagingConfig(AppConfig):
     """Messages, their timeline, contacts, templates."""
 
     name = "messaging"
+
+    def ready(self) -> None:
+        """Let customers be told when a number that was held goes on."""
+        from accounts import connections
+        from messaging import announcements
+
+        connections.when_resumed.append(announcements.number_resumed)

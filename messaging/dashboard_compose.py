@@ -39,7 +39,6 @@ class ComposeForm(SendForm):
     )
     text = forms.CharField(
         label=gettext_lazy("Text"),
-        required=False,
         strip=False,
         max_length=TEXT_LONGEST,
         widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),

@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from accounts.shared_dashboard import DashboardView, id_of
 from config import csvfile, developers
 from config.errors import Refusal
-from messaging import queueing, reading
+from messaging import overview, queueing, reading
 from messaging.models import Message, Status
 from messaging.shared_dashboard import PAGE, STATUSES, Filters, ident, once, shown
 from messaging.timeline import OPEN, WAITING
+from webhooks import tracing
 
 #: what a list shows changes this often at most
 LIST_SECONDS = 4
@@ -102,10 +103,13 @@ class MessagePage(DashboardView):
 def _facts(message: Message) -> dict[str, Any]:
     status = Status(message.status)
     failed = status == Status.FAILED
+    history = reading.history(message)
+    told = tracing.told_of(message.account_id, str(message.pk), [event.recorded_at for event in history])
     meanings = developers.meanings(message.failure or str(message.error_code or "")) if failed else []
     return {
         "message": message,
-        "timeline": reading.history(message),
+        "timeline": history,
+        "told": told,
         "mark": _mark([message]),
         "seconds": ASKS_AFTER.get(status),
         "meaning": meanings[0] if meanings else None,
@@ -175,6 +179,7 @@ class BatchPage(DashboardView):
             "counts": by_word,
             "handled": batch.total - waiting,
             "waiting": waiting,
+            "remaining": overview.remaining(batch) if waiting else None,
             "seconds": 2 if waiting else None,
         }
         partial = request.headers.get("HX-Target") == "batch-now"

@@ -14,7 +14,7 @@ from accounts.models import Agent
 from accounts.shared_dashboard import DashboardView, Role, id_of
 from accounts.shared_numbers import CredentialsForm, callback_url
 from accounts.vault import CannotOpen
-from billing.overview import check_room_for_agent
+from billing.overview import room_for_agent
 from config.errors import Refusal
 from config.forms import take
 from messaging import doctor
@@ -57,8 +57,8 @@ class Numbers(DashboardView):
         form = AgentForm(request.POST)
         if form.is_valid():
             try:
-                check_room_for_agent(self.account)
-                made = agents.create(self.account, form.cleaned_data["name"])
+                with room_for_agent(self.account):
+                    made = agents.create(self.account, form.cleaned_data["name"])
             except Refusal as refusal:
                 if refusal.code == "plan_not_eligible":
                     said = _("Your plan has no room for another agent. Upgrade it under Billing.")

@@ -16,6 +16,7 @@ from config.forms import take
 from messaging import template_management as management
 from messaging import template_writing
 from messaging.approved import read
+from messaging.drafts import FilledTemplate
 from messaging.models import Template
 from messaging.previews import example_values, preview
 from messaging.shared_compose import choose
@@ -172,7 +173,13 @@ class NewPreview(DashboardView):
 def _shown(form: NewForm) -> dict[str, Any]:
     written, examples = form.written(), form.examples()
     made = template_writing.components(written, examples)
-    given = example_values(made)
+    found = example_values(made)
+    given = FilledTemplate(
+        "",
+        "",
+        parameters={name: value for name, value in found.parameters.items() if value},
+        header_parameters={name: value for name, value in found.header_parameters.items() if value},
+    )
     gaps = [(name, _("Example of %(gap)s") % {"gap": f"{{{{{name}}}}}"}) for name in written.gaps]
     for place in written.link_gaps:
         gaps.append(

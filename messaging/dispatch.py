@@ -12,22 +12,20 @@ import heapq
 import itertools
 import time
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
 
 import aiohttp
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError
 
 from accounts import vault
 from config.celery import channel
 from config.drains import POLL_SECONDS, Bell, Lifetime, awake
 from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 from config.failpoints import failpoint
-from messaging import contacts, fallbacks, heartbeat, outcomes, pacing, unfinished
+from config.threads import DatabaseThread
+from messaging import contacts, fallbacks, heartbeat, outcomes, pacing, templates, unfinished
 from messaging.claiming import Claim, claim
 from messaging.meta import payloads
 from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
@@ -35,7 +33,6 @@ from messaging.meta.codes import Outcome
 from messaging.timeline import Change, mark, record
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 #: slots closer than this are marked together
 MARK_TOGETHER_SECONDS = 0.01
@@ -45,38 +42,6 @@ LOOK_AT_MOST_EVERY_SECONDS = 0.01
 RECORD_AT_MOST = 500
 #: pause after the database went away, before asking again
 DATABASE_RETRY_SECONDS = 0.5
-
-
-class _Worker:
-    """A thread with a database connection of its own, for one stage of the pipeline.
-
-    Django's connections belong to threads; one thread per stage keeps each stage's statements in order
-    and lets claiming, marking and recording overlap.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run ``work`` in the thread; a lost connection is dropped so that the next call makes a new one."""
-
-        def guarded() -> T:
-            try:
-                close_old_connections()
-                return work()
-            except (OperationalError, InterfaceError):
-                connection.close()
-                raise
-
-        return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
-
-    async def close(self) -> None:
-        """Close the thread's connection and end it."""
-        await asyncio.get_running_loop().run_in_executor(
-            self._pool,
-            lambda: connection.close(),  # looked up in the thread: each has its own
-        )
-        self._pool.shutdown(wait=False)
 
 
 def _traces() -> list[aiohttp.TraceConfig]:
@@ -126,8 +91,8 @@ class Pipeline:
         self._slot_added = asyncio.Event()
         self._marked = asyncio.Event()  # clear while a batch is between the heap and its calls
         self._marked.set()
-        claimer, marker, recorder = _Worker("claim"), _Worker("mark"), _Worker("record")
-        self._pacer = _Worker("pace")
+        claimer, marker, recorder = DatabaseThread("claim"), DatabaseThread("mark"), DatabaseThread("record")
+        self._pacer = DatabaseThread("pace")
         async with new_session(connections=self._capacity, traces=_traces()) as session:
             stages = [
                 asyncio.create_task(self._mark(session, marker)),
@@ -157,7 +122,7 @@ class Pipeline:
 
     # --- stage 1: claim
 
-    async def _claim(self, bell: Bell, worker: _Worker) -> None:
+    async def _claim(self, bell: Bell, worker: DatabaseThread) -> None:
         while self._lifetime.goes_on():
             free = self._capacity - self._under_way
             claims: list[Claim] = []
@@ -182,12 +147,12 @@ class Pipeline:
                 await bell.wait(0.02 if self._under_way else POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
 
-    async def _beat(self, worker: _Worker) -> None:
+    async def _beat(self, worker: DatabaseThread) -> None:
         if time.monotonic() - self._beaten >= heartbeat.WORKER_EVERY_SECONDS:
             self._beaten = time.monotonic()
             await worker.run(lambda: heartbeat.note(heartbeat.WORKER))
 
-    async def _accept(self, claims: list[Claim], worker: _Worker) -> None:
+    async def _accept(self, claims: list[Claim], worker: DatabaseThread) -> None:
         failpoint("send.after_claim")
         if any(fallbacks.wanted(item) for item in claims):
             try:
@@ -213,7 +178,7 @@ class Pipeline:
         if settled:
             await self._settle(settled, worker)
 
-    async def _settle(self, claims: list[Claim], worker: _Worker) -> None:
+    async def _settle(self, claims: list[Claim], worker: DatabaseThread) -> None:
         self._under_way += len(claims)
         try:
             changes = await worker.run(lambda: unfinished.settle(claims))
@@ -246,7 +211,7 @@ class Pipeline:
 
     # --- stage 2: mark
 
-    async def _mark(self, session: aiohttp.ClientSession, worker: _Worker) -> None:
+    async def _mark(self, session: aiohttp.ClientSession, worker: DatabaseThread) -> None:
         while True:
             while not self._slots:
                 self._slot_added.clear()
@@ -270,7 +235,9 @@ class Pipeline:
             finally:
                 self._marked.set()
 
-    async def _mark_batch(self, session: aiohttp.ClientSession, worker: _Worker, batch: list[Claim]) -> None:
+    async def _mark_batch(
+        self, session: aiohttp.ClientSession, worker: DatabaseThread, batch: list[Claim]
+    ) -> None:
         latest = time.monotonic() + self._slack
         pairs = [(item.id, item.token) for item in batch]
         failpoint("send.before_mark")
@@ -376,7 +343,7 @@ class Pipeline:
             await self._pacer.run(partial(pacing.open_breaker, number))
 
     async def _slow(self, item: Claim, answer: Refused) -> None:
-        """Let the number feel what Meta said: held, paused or given a breath."""
+        """Let the number feel what Meta said: held, paused, given a breath; its templates read again."""
         assert item.sender is not None
         sender, outcome = item.sender, answer.meta.outcome
         if outcome is Outcome.HOLD_CREDENTIALS:
@@ -393,10 +360,12 @@ class Pipeline:
             await self._pacer.run(partial(pacing.pause, sender.id, seconds=seconds, reason=answer.meta.tells))
         elif outcome is Outcome.THROTTLE_NUMBER:
             await self._pacer.run(partial(pacing.slow_down, sender.id))
+        elif outcome is Outcome.FAIL_TEMPLATE:
+            await self._pacer.run(partial(templates.doubt, sender.id))
 
     # --- stage 4: record
 
-    async def _record(self, worker: _Worker) -> None:
+    async def _record(self, worker: DatabaseThread) -> None:
         while True:
             batch = [await self._outcomes.get()]
             while len(batch) < RECORD_AT_MOST and not self._outcomes.empty():
@@ -409,7 +378,7 @@ class Pipeline:
             for _ in batch:
                 self._outcomes.task_done()
 
-    async def _record_batch(self, worker: _Worker, batch: list[Change]) -> None:
+    async def _record_batch(self, worker: DatabaseThread, batch: list[Change]) -> None:
         """Record until the database takes it: an answer of Meta's is too dear to drop."""
         failpoint("send.before_record")
         while True:

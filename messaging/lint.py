@@ -205,6 +205,11 @@ def _button(button: Button, value: ButtonValue, path: str) -> Iterator[Finding]:
         message = f"The button is of type {kind}: send {fitting[0]}, not {given[0]}."
         yield Finding("error", "template_button_kind_mismatch", f"{path}.{given[0]}", message, 132018)
         return
+    if kind == "SPM" and "product_retailer_id" not in (value.action or {"product_retailer_id": ""}):
+        message = (
+            "WhatsApp shows this button's product from the header: send product_retailer_id and catalog_id."
+        )
+        yield Finding("error", "template_button_kind_mismatch", f"{path}.action", message, 132018)
     if kind == "OTP":
         yield from _too_long(
             value.otp_code or value.url_suffix, CODE_LONGEST, f"{path}.{fitting[0]}", "A one-time password"

@@ -304,6 +304,16 @@ class Heartbeat(models.Model):
         return f"{self.name} well since {self.ok_since}"
 
 
+class Home(models.Model):
+    """The cluster of databases that messages were last sent from; one row (messaging.restored)."""
+
+    cluster = models.BigIntegerField()
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"cluster {self.cluster}"
+
+
 class OrphanStatus(models.Model):
     """A status whose message is not known (yet): kept and tried again for seven days."""
 

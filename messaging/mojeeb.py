@@ -42,7 +42,7 @@ class SendText(Send):
         tags=[V1.SENDING],
         request=schemas_v1.SendTextBody,
         parameters=[IDEMPOTENCY_KEY],
-        responses=answers(202, schemas_v1.MessageV1, 409, 422),
+        responses=answers(202, schemas_v1.MessageV1, 402, 409),
         examples=[
             OpenApiExample("Text", EXAMPLE | {"text": {"body": "Your table is ready."}}, request_only=True)
         ],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -17,11 +18,12 @@ from accounts.models import Connection
 from billing.gate_v1 import V1View
 from config.dialects.wire import body_of, content_length
 from config.errors import Refusal, invalid
-from config.openapi_v1 import V1, answers
+from config.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from messaging import schemas_v1, schemas_v1_templates
 from messaging import template_management as management
 from messaging.models import Template
-from messaging.shared_mojeeb import REQUIRED, read_id, read_mapping, read_phone
+from messaging.shared_accepting import Accepted
+from messaging.shared_mojeeb import REQUIRED, accept, read_id, read_mapping, read_phone
 from messaging.shared_mojeeb_sending import EXAMPLE
 from messaging.shared_mojeeb_templates import read_name, template_object
 
@@ -88,6 +90,14 @@ def _word(template: Mapping[str, Any], name: str) -> str | None:
     return value.upper() if value else None
 
 
+class _Unanswered(Exception):
+    """No earlier request with this Idempotency-Key was answered."""
+
+
+def _unanswered() -> Accepted:
+    raise _Unanswered
+
+
 class CreateTemplate(ManagementView):
     """``POST /v1/whatsapp/templates/manage``."""
 
@@ -98,13 +108,22 @@ class CreateTemplate(ManagementView):
         summary="Create a template",
         tags=[V1.TEMPLATES],
         request=schemas_v1_templates.NewTemplateBody,
-        responses=answers(201, schemas_v1.TemplateObjectV1),
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(201, schemas_v1.TemplateObjectV1, 409),
         examples=[OpenApiExample("Named", _SENDER | {"template": _NEW}, request_only=True)],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Meta reviews it: `status` is PENDING until then. A second one of the same name and language is
         refused by Meta, so trying again after a lost answer makes no twin.
         """
+        try:
+            return accept(request, _unanswered)
+        except _Unanswered:
+            pass  # this key has no answer yet; Meta is called outside the transaction that keeps it
+        made = template_object(self._create(request))
+        return accept(request, lambda: (201, made))
+
+    def _create(self, request: Request) -> Template:
         number = _number(request, body_of(request))
         template = _template(request)
         name, language = read_name(template)
@@ -113,7 +132,7 @@ class CreateTemplate(ManagementView):
             not isinstance(ttl, int) or isinstance(ttl, bool) or not -1 <= ttl <= _LONGEST_TTL
         ):
             raise invalid("template.message_send_ttl_seconds", "Must be a number of seconds, or -1.")
-        made = management.create(
+        return management.create(
             number,
             name=name,
             language=language,
@@ -122,7 +141,6 @@ class CreateTemplate(ManagementView):
             parameter_format=_word(template, "parameter_format"),
             ttl_seconds=ttl,
         )
-        return Response(template_object(made), status=201)
 
 
 class ManageTemplate(ManagementView):

@@ -14,9 +14,10 @@ from accounts.authentication import caller, key_of
 from billing.gate_v1 import READ, SEND, V1View
 from config.dialects.wire import body_of
 from config.errors import Refusal, invalid
+from config.fields import ID
 from config.openapi_v1 import V1, answers
 from messaging import reading, schemas_v1
-from messaging.shared_mojeeb import ID, message_object
+from messaging.shared_mojeeb import message_object
 
 LOOKUP_MOST = 100
 NOT_FOUND = "No message found with the supplied id."

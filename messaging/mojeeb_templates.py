@@ -13,11 +13,10 @@ from rest_framework.response import Response
 from accounts import agents
 from accounts.authentication import caller, key_of
 from config.errors import Refusal, invalid
-from config.fields import Fields
+from config.fields import ID, Fields
 from config.json import character_problem
 from config.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from messaging import schemas_v1, template_list
-from messaging.shared_mojeeb import ID
 from messaging.shared_mojeeb_sending import EXAMPLE, Send
 from messaging.shared_mojeeb_templates import read_template, template_object
 
@@ -39,7 +38,7 @@ class Templates(Send):
         tags=[V1.SENDING],
         request=schemas_v1.SendTemplateBody,
         parameters=[IDEMPOTENCY_KEY],
-        responses=answers(202, schemas_v1.MessageV1, 409, 422),
+        responses=answers(202, schemas_v1.MessageV1, 402, 409),
         examples=[
             OpenApiExample(
                 "Template",

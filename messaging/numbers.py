@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Connection
-from messaging import templates
+from messaging import announcements, templates
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 
 #: messages a second by Meta's throughput level (cloud-api 3.1)
@@ -89,7 +90,12 @@ def _store(
         }
     # Only if the credentials are still those that were checked.
     updated = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
-    if updated.update(**changes):
+    was_held = number.status == Connection.Status.HELD
+    with transaction.atomic():
+        changed = updated.update(**changes)
+        if changed and verified and was_held:
+            announcements.number_resumed(number)
+    if changed:
         for name, value in changes.items():
             setattr(number, name, value)
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from accounts.models import Account, Connection
-from messaging.models import Message, Status, Tally
+from messaging.models import Batch, Message, Status, Tally
 from messaging.tally import COUNTED
 from messaging.timeline import OPEN, WAITING
 
@@ -158,3 +158,10 @@ def estimate(number: Connection, count: int) -> float:
     """
     waiting = Message.objects.filter(connection=number, due_at__isnull=False).exclude(status=Status.SCHEDULED)
     return (waiting.count() + count) / max(number.slowed_to or number.messages_per_second, 0.1)
+
+
+def remaining(batch: Batch) -> float | None:
+    """Return about how many seconds a batch still takes; None when its number is gone or it is scheduled."""
+    waiting = Message.objects.filter(batch=batch, due_at__isnull=False).exclude(status=Status.SCHEDULED)
+    one = waiting.select_related("connection").first()
+    return estimate(one.connection, 0) if one is not None and one.connection is not None else None

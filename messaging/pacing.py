@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 
+from messaging import announcements
 from messaging.claiming import PROBE_EVERY_SECONDS, RECOVERY_PER_SECOND
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ SLOWEST = 1.0
 _HOLD = """
 UPDATE accounts_connection SET status = 'held', status_reason = %s, held_notice_at = NULL
 WHERE id = %s AND access_token_sealed = %s AND removed_at IS NULL AND status <> 'held'
+RETURNING account_id, phone_number_id, display_phone
 """
 # Numbers of one WhatsApp account share its limits; without a known account only the number rests.
 _PAUSE = """
@@ -71,7 +73,13 @@ def hold(connection_id: uuid.UUID, *, sealed_token: str, reason: str) -> None:
     ``sealed_token`` is the token that was refused: when the customer has saved another one meanwhile,
     the refusal says nothing about it and nothing is held.
     """
-    if _execute(_HOLD, [reason, connection_id, sealed_token]):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_HOLD, [reason, connection_id, sealed_token])
+        held = cursor.fetchone()
+        if held is not None:
+            account_id, phone_number_id, phone = held
+            announcements.number_held(account_id, phone_number_id=phone_number_id, phone=phone, reason=reason)
+    if held is not None:
         log.warning("number held", connection=str(connection_id), reason=reason)
 
 

@@ -23,7 +23,7 @@ from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
 from config.sql import rows
-from messaging import contacts, suppressions, tally
+from messaging import announcements, contacts, suppressions, tally
 from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
 from messaging.drafts import Draft, Priority, RawTemplate
@@ -180,6 +180,12 @@ def queue_many(
         counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
         with database.cursor() as cursor:
             tally.count_refused(cursor, account.pk, counted)
+    announcements.accepted(
+        account.pk,
+        list(map(announcements.Accepted, ids, statuses, drafts, failures)),
+        batch_id=batch.pk if batch else None,
+        at=created_at,
+    )
     return [
         Queued(ident, status, draft.send_at, draft.to, created_at, failure)
         for ident, status, draft, failure in zip(ids, statuses, drafts, failures, strict=True)

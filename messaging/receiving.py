@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from config.json import character_problem
-from messaging import contacts, suppressions, templates
+from messaging import announcements, contacts, suppressions, template_news
 from messaging.meta import codes
 from messaging.meta.callbacks import (
     Broken,
@@ -93,7 +93,7 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
                 continue
             if isinstance(item, TemplateChange):
                 _guarded(
-                    applied, callback, item, lambda i=item, c=callback: templates.follow(i, c.account_id)
+                    applied, callback, item, lambda i=item, c=callback: template_news.follow(i, c.account_id)
                 )
                 continue
             number = numbers.of(callback, item.phone_number_id)
@@ -294,6 +294,7 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
             suppressions.listen(number.account_id, phone, message.body)
     if contact is not None and item.opens_window:
         contacts.heard_from(contact, min(item.at, now))
+    announcements.received(number, message, item, min(item.at, now))
     return message
 
 

@@ -13,13 +13,13 @@ from rest_framework.request import Request
 
 from config.dialects.wire import when
 from config.errors import invalid
+from config.fields import ID
 from messaging import idempotency, reading
 from messaging.models import Message, Status
 from messaging.shared_accepting import Accepted, accept_once
 
 #: J48: a plus, country code and number; nothing is guessed or tidied
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 REQUIRED = "This field is required."
 
 #: the five statuses of the document; everything before Meta's answer is ``queued``

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from accounts.models import Account
 from config.errors import Refusal
-from config.fields import PHONE, Fields
+from config.fields import ID, PHONE, Fields
 from config.json import character_problem
 from messaging import analytics, idempotency, reading, schemas
 from messaging.models import Message, Status
@@ -22,7 +22,6 @@ from messaging.shared_accepting import Accepted, accept_once
 __all__ = ["ID", "ID_PARAMETER", "Accepted", "Query", "accept", "find", "shown"]
 
 LIMIT_DEFAULT, LIMIT_MOST = 20, 200
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import structlog
+
 from config import stopping
 from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices, retention, tally, templates
+from messaging import dispatch, heartbeat, housekeeping, notices, restored, retention, tally, templates
+
+log = structlog.get_logger(__name__)
 
 
 @app.task(name="messaging.tasks.drain", queue="messages")
 def drain() -> None:
     """Send what is due; when the time was up before the work was, knock again."""
+    if not restored.may_send():
+        log.error("nothing is sent: this database was restored or moved; see manage.py release_sending")
+        return
     if dispatch.drain().cut_short and not stopping.asked():
         wake("messages")
 

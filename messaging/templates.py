@@ -1,4 +1,4 @@
-"""The templates as Meta stores them: copied in whole and by name, and followed through Meta's news.
+"""The templates as Meta stores them: copied in whole, half-hourly, and by name on demand.
 
 A list of Meta's is asked for outside any transaction. What a callback told us meanwhile is newer than it
 and stays.
@@ -6,6 +6,8 @@ and stays.
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -21,12 +23,12 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from accounts.vault import CannotOpen
-from config import ratelimits
+from config import ratelimits, stopping
 from config.json import character_problem
 from messaging.meta.graph import GraphError, GraphUnreachable
-from messaging.meta.items import TemplateChange
 from messaging.meta.template_graph import TemplateGraph
-from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
+from messaging.models import Template, TemplateSync
+from messaging.template_news import APPROVED, Change, note
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +41,7 @@ ASK_NAME_SECONDS = 60
 #: seconds that a caller who waits for an answer gives Meta
 ASK_TIMEOUT = 4.0
 
-APPROVED = "APPROVED"
-_FOLLOWED = ("status", "category", "quality", "rejected_reason")
-#: words of Meta's news for which its lists have another
-_STATUS_OF = {"REINSTATED": APPROVED, "UNPAUSE": APPROVED}
+DOUBT_AFTER = timedelta(minutes=1)
 
 
 def graph_for(number: Connection, *, timeout: float = 10) -> TemplateGraph:
@@ -71,7 +70,8 @@ def find(
         wanted |= Q(name=name, language=language)
     if not wanted or not waba_id:
         return {}
-    rows = Template.objects.filter(wanted, account_id=account_id, waba_id=waba_id).exclude(status="DELETED")
+    mine = Template.objects.filter(wanted, account_id=account_id, waba_id=waba_id)
+    rows = mine.exclude(status="DELETED").defer("raw")  # as large again as what is needed of it
     found: dict[tuple[str, str], Template] = {}
     for row in sorted(rows, key=lambda row: (row.status == APPROVED, row.synced_at)):
         found[row.name, row.language] = row
@@ -117,7 +117,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
     known = {
         row.meta_id: row for row in mine.filter(meta_id__in=[row.meta_id for row in rows]).select_for_update()
     }
-    events: list[TemplateEvent] = []
+    changes: list[Change] = []
     for row in rows:
         before = known.get(row.meta_id)
         if before is None:
@@ -127,7 +127,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
         if before.told_at is not None and before.told_at >= asked_at:
             row.status, row.category, row.quality = before.status, before.category, before.quality
             row.rejected_reason, row.correct_category = before.rejected_reason, before.correct_category
-        events += _events(before, row, at=now)
+        changes.append(Change(before, row, now))
     Template.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -137,7 +137,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
             *("parameter_format", "components", "raw", "synced_at"),
         ],
     )
-    _note(events)
+    note(changes)
     return [row.meta_id for row in rows]
 
 
@@ -159,28 +159,6 @@ def _row_of(number: Connection, item: dict[str, Any], now: datetime) -> Template
         raw=item,
         synced_at=now,
     )
-
-
-def _events(before: Template, after: Template, *, at: datetime, note: str = "") -> list[TemplateEvent]:
-    return [
-        TemplateEvent(
-            template_id=before.pk,
-            field=name,
-            before=getattr(before, name),
-            after=getattr(after, name),
-            note=note[:200],
-            at=at,
-        )
-        for name in _FOLLOWED
-        if getattr(before, name) != getattr(after, name)
-    ]
-
-
-def _note(events: Sequence[TemplateEvent]) -> None:
-    TemplateEvent.objects.bulk_create(events)
-    # Another review may have seen another sample.
-    reviewed = [event.template_id for event in events if event.field == "status" and event.after == APPROVED]
-    HeaderSample.objects.filter(template_id__in=reviewed).delete()
 
 
 # --- one name, while a caller waits
@@ -225,6 +203,22 @@ def want(account_id: uuid.UUID, waba_id: str) -> None:
             TemplateSync.objects.filter(pk=row.pk).update(due_at=now)
 
 
+_DOUBT = """
+UPDATE messaging_templatesync AS t SET due_at = now() FROM accounts_connection AS c
+WHERE c.id = %s AND t.account_id = c.account_id AND t.waba_id = c.waba_id
+  AND t.due_at > now() AND (t.synced_at IS NULL OR t.synced_at < now() - make_interval(secs => %s))
+"""
+
+
+def doubt(connection_id: uuid.UUID) -> None:
+    """Let a number's templates be read again, because Meta refused a send for its template.
+
+    What was read within the last minute is not doubted: a campaign's thousand refusals cost one reading.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_DOUBT, [connection_id, DOUBT_AFTER.total_seconds()])
+
+
 def _sync_row(number: Connection) -> Any:
     return TemplateSync.objects.filter(account_id=number.account_id, waba_id=number.waba_id)
 
@@ -249,31 +243,48 @@ RETURNING id, account_id, waba_id
 """
 
 
-def sync_due(*, most: int = 50) -> int:
+#: held while this process reads: a Meta that hangs must not take more than one of its threads
+_reading = threading.Lock()
+
+
+def sync_due(*, seconds: float = 20.0) -> int:
     """Read the templates of every WhatsApp account whose time has come; returns how many were tried.
 
     An account is new when a number was just connected, due every 30 minutes and after news of Meta's.
+    After ``seconds``, or when the process is asked to stop, no further one is begun.
     """
-    with database.cursor() as cursor:
-        cursor.execute(_NEW_ACCOUNTS)
-    for count in range(most):
+    if not _reading.acquire(blocking=False):
+        return 0
+    tried = 0
+    try:
+        until = time.monotonic() + seconds
         with database.cursor() as cursor:
-            cursor.execute(_CLAIM, [EVERY.total_seconds()])
-            row = cursor.fetchone()
-        if row is None:
-            return count
-        _sync_one(*row)
-    return most
+            cursor.execute(_NEW_ACCOUNTS)
+        while time.monotonic() < until and not stopping.asked():
+            with database.cursor() as cursor:
+                cursor.execute(_CLAIM, [EVERY.total_seconds()])
+                row = cursor.fetchone()
+            if row is None:
+                break
+            _sync_one(*row)
+            tried += 1
+    finally:
+        _reading.release()
+    return tried
 
 
 def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
     mine = TemplateSync.objects.filter(pk=row_id)
-    live = Connection.objects.filter(
-        account_id=account_id, waba_id=waba_id, removed_at=None, account__is_active=True
+    live = Connection.objects.filter(account_id=account_id, waba_id=waba_id, removed_at=None)
+    numbers = sorted(
+        live.select_related("account"), key=lambda number: number.status != Connection.Status.ACTIVE
     )
-    numbers = sorted(live, key=lambda number: number.status != Connection.Status.ACTIVE)
     if not numbers:
+        # No number can send them any more; if one comes back, they are read again.
+        Template.objects.filter(account_id=account_id, waba_id=waba_id).delete()
         mine.delete()
+        return
+    if not numbers[0].account.is_active:
         return
     number = next((one for one in numbers if one.status != Connection.Status.HELD), None)
     if number is None:
@@ -285,46 +296,3 @@ def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
         told = error.meta.tells if isinstance(error, GraphError) else str(error)
         log.warning("templates could not be read", connection=str(number.pk), error=str(error))
         mine.update(error=told, due_at=timezone.now() + AFTER_FAILURE)
-
-
-# --- Meta's news
-
-
-@transaction.atomic
-def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
-    """Apply what a callback says of a template; ``account_id`` None: the signer speaks for every account."""
-    mine = Template.objects.filter(waba_id=item.waba_id or "", meta_id=item.template_id)
-    if account_id is not None:
-        mine = mine.filter(account_id=account_id)
-    rows = list(mine.select_for_update())
-    for row in rows:
-        _apply(row, item)
-    if not rows or item.field == "message_template_components_update":
-        _want_all(item.waba_id, account_id)
-
-
-def _apply(row: Template, item: TemplateChange) -> None:
-    now = timezone.now()
-    at = min(item.at or now, now)  # nothing has happened in the future
-    if row.news_at is not None and at < row.news_at:
-        return  # later news came first
-    before = Template(pk=row.pk, **{name: getattr(row, name) for name in _FOLLOWED})
-    if item.event and item.field == "message_template_status_update":
-        row.status = _STATUS_OF.get(item.event, item.event)[:30]
-        row.rejected_reason = (item.reason or "")[:60] if row.status == "REJECTED" else ""
-    if item.quality:
-        row.quality = item.quality[:10]
-    if item.category and item.field == "template_category_update":
-        # A notice in advance carries the category that is still in force beside the coming one.
-        row.category = item.category[:30]
-        row.correct_category = (item.correct_category or "")[:30]
-    row.told_at, row.news_at = now, at
-    row.save(update_fields=[*_FOLLOWED, "correct_category", "told_at", "news_at"])
-    _note(_events(before, row, at=at, note=item.title or item.reason or ""))
-
-
-def _want_all(waba_id: str | None, account_id: uuid.UUID | None) -> None:
-    due = TemplateSync.objects.filter(waba_id=waba_id or "", due_at__gt=timezone.now())
-    if account_id is not None:
-        due = due.filter(account_id=account_id)
-    due.update(due_at=timezone.now())

@@ -20,7 +20,7 @@ import orjson
 import structlog
 from django.db import connection, transaction
 
-from messaging import tally
+from messaging import announcements, tally
 from messaging.models import Status
 from messaging.transitions import OPEN, WAITING, Change, Failure, Row, Step, advance
 
@@ -123,6 +123,7 @@ def record(changes: Iterable[Change]) -> Recorded:
         _write(cursor, list(after.values()), entries, now)
         _count_sent(cursor, before, after)
         tally.count(cursor, [(before[ident], row) for ident, row in after.items()])
+        announcements.moved(cursor, [(row, step.at) for row, step, _ in entries if step.moved])
     return recorded
 
 

@@ -1,4 +1,4 @@
-"""Django admin of the inbox: what came in, what could not be applied."""
+"""Django admin of both directions: what came in, what could not be applied; endpoints and their log."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 
-from config.admin import Ledger
-from webhooks.models import InboundEvent
+from config.admin import Inline, Ledger
+from webhooks.models import Attempt, Delivery, Endpoint, Event, InboundEvent
 
 
 class HasParkedItems(admin.SimpleListFilter):
@@ -34,3 +34,50 @@ class InboundEventAdmin(Ledger):
     list_select_related = ["account"]
     ordering = ["-received_at"]
     exclude = ["raw", "digest", "lease_token"]
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(Ledger):
+    """Customers' endpoints; their owners change them, and no secret is shown."""
+
+    list_display = ["url", "account", "enabled", "off", "failing_since", "failures", "last_success_at"]
+    list_filter = ["enabled", "off", "is_default"]
+    list_select_related = ["account"]
+    search_fields = ["url", "account__email", "id"]
+    ordering = ["-created_at"]
+    exclude = ["headers_sealed", "secret_sealed", "previous_secret_sealed"]
+
+
+@admin.register(Event)
+class EventAdmin(Ledger):
+    """Events; their bodies hold customers' conversations and are not shown."""
+
+    list_display = ["id", "type", "account", "subject", "sequence", "created_at"]
+    list_filter = ["type"]
+    list_select_related = ["account"]
+    search_fields = ["=id", "=subject"]
+    ordering = ["-id"]
+    exclude = ["body"]
+
+
+class AttemptInline(Inline):
+    """What was tried."""
+
+    model = Attempt
+    extra = 0
+    can_delete = False
+    fields = ["number", "at", "milliseconds", "status", "error", "url"]
+    readonly_fields = ["number", "at", "milliseconds", "status", "error", "url"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(Ledger):
+    """Deliveries with their attempts."""
+
+    list_display = ["id", "endpoint", "event", "status", "attempts", "last_status", "due_at", "created_at"]
+    list_filter = ["status"]
+    list_select_related = ["endpoint", "event"]
+    search_fields = ["=id", "=event__id", "=endpoint__id"]
+    ordering = ["-id"]
+    exclude = ["lease_token"]
+    inlines = [AttemptInline]

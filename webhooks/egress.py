@@ -220,6 +220,8 @@ async def post(
         target = URL(check_url(url), encoded=True)
     except Refusal as refusal:
         return ended(None, refusal.fields[0].message)
+    except ValueError:
+        return ended(None, "The URL cannot be read.")
     try:
         async with session.post(
             target,

@@ -141,10 +141,9 @@ def publish(announcements: Sequence[Announcement], listeners: Audience | None = 
 
 def body_of(event_id: uuid.UUID, announcement: Announcement) -> str:
     """Write the JSON that is sent: the documented fields first, then the event's id."""
-    at = (announcement.at or datetime.now(UTC)).astimezone(UTC)
     body = {
         "event": announcement.type,
-        "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "timestamp": moment(announcement.at or datetime.now(UTC)),
         "data": announcement.data,
         "id": f"evt_{event_id.hex}",
     }
@@ -153,6 +152,11 @@ def body_of(event_id: uuid.UUID, announcement: Announcement) -> str:
     except TypeError:
         # What strangers write may hold integers of any length; only the standard library writes those.
         return json.dumps(body)
+
+
+def moment(at: datetime) -> str:
+    """Write a time as all bodies do: UTC, whole seconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def note_listener(account_id: uuid.UUID) -> None:

@@ -1,4 +1,4 @@
-"""Celery's face of the inbox: a knock becomes a drain."""
+"""Celery's face of webhooks in both directions: a knock becomes a drain."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import uuid
 from collections.abc import Sequence
 
 from config import stopping
-from config.celery import app, channel
+from config.celery import app, channel, wake
 from config.drains import doorbell
 from messaging import receiving
-from webhooks import inbox
+from webhooks import deliveries, inbox, notices, records
 from webhooks.models import InboundEvent
 
 #: callbacks that come within this time are applied together: at a thousand a second one transaction for
@@ -40,3 +40,22 @@ def drain() -> None:
                 time.sleep(GATHER_SECONDS)
             else:
                 bell.wait()
+
+
+@app.task(name="webhooks.tasks.deliver", queue="deliveries")
+def deliver() -> None:
+    """Deliver what is due; when the time was up before the work was, knock again."""
+    if deliveries.drain().cut_short and not stopping.asked():
+        wake("deliveries")
+
+
+@app.task(name="webhooks.tasks.watch", queue="maintenance")
+def watch() -> None:
+    """Write to the owners of endpoints that fail or were disabled."""
+    notices.tell_owners()
+
+
+@app.task(name="webhooks.tasks.sweep", queue="maintenance")
+def sweep() -> None:
+    """Delete events and the log of deliveries when their time is over."""
+    records.sweep()

@@ -19,11 +19,16 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+#: the lists of an outcome that must be empty
+FAULTY = ("lost", "doubled", "unexpected", "stuck", "regressed", "poisoned", "inbound_missing",
+          "webhooks_missing", "webhooks_doubled")  # fmt: skip
+
+
 def show(outcome: Outcome) -> None:
     """Print the notes, every fault found, and the count line last."""
     for name, value in outcome.notes.items():
         say(f"  {name}: {value}")
-    for word in ("lost", "doubled", "unexpected", "stuck", "regressed", "poisoned", "inbound_missing"):
+    for word in FAULTY:
         for told in getattr(outcome, word)[:20]:
             say(f"  {word.upper()} {told}")
     for promise, count in outcome.broken.items():

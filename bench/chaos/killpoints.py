@@ -15,7 +15,7 @@ from config.failpoints import NAMES
 
 #: how likely a passage kills: rare for places passed once per message, more likely for those of a batch.
 #: A worker that dies every second takes the same innocent neighbours with it again and again.
-PROBABILITY = {"accept": 0.02, "send": 0.012, "hook": 0.05, "inbox": 0.08}
+PROBABILITY = {"accept": 0.02, "send": 0.012, "hook": 0.05, "inbox": 0.08, "out": 0.02}
 LONGEST_SECONDS = 90.0
 
 

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from accounts.vault import KeyRing
 from bench.chaos import history, invariants
 from bench.chaos.load import ClientLedger
 from bench.chaos.meta import Accepted
 from bench.chaos.plan import Plan
+from bench.chaos.receiver import judge
 from bench.chaos.stack import Stack
 
 OPEN = {"scheduled", "queued", "retrying", "submitting", "unknown"}
+#: ends that customers are told of
+TOLD = {"sent", "delivered", "read", "failed", "canceled"}
 #: kinds that are never sent again after a lost answer
 NEVER_REPEATED = {"authentication"}
 
@@ -39,6 +43,8 @@ class Outcome:
     poisoned: list[str] = field(default_factory=list)
     inbound_missing: list[str] = field(default_factory=list)
     inbound_doubled: list[str] = field(default_factory=list)
+    webhooks_missing: list[str] = field(default_factory=list)
+    webhooks_doubled: list[str] = field(default_factory=list)
     broken: dict[str, int] = field(default_factory=dict)
     #: allowed, but worth knowing
     notes: dict[str, Any] = field(default_factory=dict)
@@ -47,14 +53,16 @@ class Outcome:
     def holds(self) -> bool:
         """Tell whether every count that must be zero is."""
         lists = (self.lost, self.doubled, self.unexpected, self.stuck, self.regressed, self.poisoned)
-        return not any((*lists, self.inbound_missing, self.inbound_doubled, self.broken))
+        inbound = (self.inbound_missing, self.inbound_doubled)
+        return not any((*lists, *inbound, self.webhooks_missing, self.webhooks_doubled, self.broken))
 
     def line(self) -> str:
-        """Return the count line. Customers' webhooks are not built yet, so nothing of them is counted."""
+        """Return the count line."""
         return (
             f"acked={self.acked} rows={self.rows} meta_unique={self.meta_unique} lost={len(self.lost)} "
             f"doubled={len(self.doubled)} unexpected={len(self.unexpected)} stuck={len(self.stuck)} "
-            f"regressed={len(self.regressed)} webhooks_missing=- poisoned={len(self.poisoned)} "
+            f"regressed={len(self.regressed)} webhooks_missing={len(self.webhooks_missing)} "
+            f"webhooks_doubled={len(self.webhooks_doubled)} poisoned={len(self.poisoned)} "
             f"inbound_missing={len(self.inbound_missing)} inbound_doubled={len(self.inbound_doubled)} "
             f"invariants_broken={len(self.broken)}"
         )
@@ -80,7 +88,10 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
                 "SELECT metadata->>'n' FROM messaging_message WHERE direction = 'out'"
             )
         )
-        heard = _heard(connection)
+        heard = _heard(connection, KeyRing.from_texts([stack.children.env["CREDENTIALS_KEYS"]]))
+        written = [
+            f"evt_{ident.hex}" for (ident,) in connection.execute("SELECT id FROM webhooks_event").fetchall()
+        ]
         parked = connection.execute(
             "SELECT left(parked->0->>'reason', 120), count(*) FROM webhooks_inboundevent "
             "WHERE parked <> '[]' GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
@@ -98,7 +109,10 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
     outcome.regressed = [f"{ident}: {was} → {became}" for ident, was, became in regressed]
     outcome.doubled += [f"key {one}: {numbered[one]} rows" for one in client.keyed if numbered[one] > 1]
     _judge_inbound(outcome, client, inbound, heard)
+    finals = {ident: status for ident, (status, _, _) in rows.items() if status in TOLD}
+    outcome.webhooks_missing, outcome.webhooks_doubled = judge(stack.receiver, written, finals)
     outcome.notes |= {
+        "webhooks": f"{len(stack.receiver.bodies)} events in {stack.receiver.attempts.total()} attempts",
         "statuses": dict(Counter(status for status, _, _ in rows.values())),
         "failures": dict(Counter(failure for _, failure, _ in rows.values() if failure)),
         "recovered": sum(1 for ident in rows if ident not in client.acked),
@@ -175,14 +189,15 @@ def _allowed(
     return allowed
 
 
-def _heard(connection: Any) -> dict[str, datetime]:
+def _heard(connection: Any, ring: KeyRing) -> dict[str, datetime]:
     """Return when our inbox first held a word of Meta's about each wamid (inbound ones included), and
     about each of our own references."""
     found: dict[str, datetime] = {}
-    for raw, at in connection.execute(
-        "SELECT raw, received_at FROM webhooks_inboundevent WHERE source = 'meta' ORDER BY received_at"
+    for ident, kept, at in connection.execute(
+        "SELECT id, raw, received_at FROM webhooks_inboundevent WHERE source = 'meta' ORDER BY received_at"
     ):
-        for entry in json.loads(bytes(raw)).get("entry", []):
+        raw = ring.open_bytes(bytes(kept), context=f"callback:{ident}")
+        for entry in json.loads(raw).get("entry", []):
             for change in entry.get("changes", []):
                 value = change.get("value", {})
                 for item in (*value.get("statuses", []), *value.get("messages", [])):

@@ -69,4 +69,7 @@ class Plan:
             "SEND_LEASE_SECONDS": str(self.lease),
             "SEND_TIMEOUT_SECONDS": str(self.timeout),
             "UNKNOWN_WAIT_SECONDS": str(self.unknown_wait),
+            # What a killed worker had leased of deliveries is back soon, so that a run fits into minutes.
+            "WEBHOOK_LEASE_SECONDS": "12",
+            "WEBHOOK_TIMEOUT_SECONDS": "5",
         }

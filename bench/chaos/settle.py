@@ -13,7 +13,8 @@ from bench.chaos.stack import Stack
 _LEFT = """
 SELECT (SELECT count(*) FROM messaging_message WHERE due_at IS NOT NULL),
        (SELECT count(*) FROM webhooks_inboundevent WHERE due_at IS NOT NULL),
-       (SELECT count(*) FROM messaging_orphanstatus)
+       (SELECT count(*) FROM messaging_orphanstatus),
+       (SELECT count(*) FROM webhooks_delivery WHERE due_at IS NOT NULL)
 """
 
 
@@ -46,5 +47,6 @@ def _left(stack: Stack) -> dict[str, int]:
         "messages": int(row[0]),
         "callbacks": int(row[1]),
         "orphans": int(row[2]),
+        "deliveries": int(row[3]),
         "at_meta": int(state["callbacks_waiting"]) + int(state["planned"]),
     }

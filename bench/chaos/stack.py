@@ -17,6 +17,7 @@ from bench.chaos import history
 from bench.chaos.children import ROOT, Children
 from bench.chaos.meta import Meta
 from bench.chaos.plan import ALWAYS, Plan
+from bench.chaos.receiver import Receiver
 from bench.chaos.servers import Servers
 from messaging.sandbox import seed
 
@@ -29,6 +30,7 @@ class Stack:
     servers: Servers
     children: Children
     meta: Meta
+    receiver: Receiver
     base_url: str
     port: int
     tenants: list[dict[str, str]]
@@ -87,6 +89,7 @@ def _environment(plan: Plan, servers: Servers, port: int, meta_port: int) -> dic
         "PORT": str(port),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "META_GRAPH_URL": f"http://127.0.0.1:{meta_port}",
+        "WEBHOOK_ALLOW_PRIVATE": "1",
         "META_APP_SECRET": seed.APP_SECRET,
         "META_VERIFY_TOKEN": seed.VERIFY_TOKEN,
         # Set, if only to nothing: a developer's .env must not reach the run.
@@ -101,6 +104,7 @@ def _environment(plan: Plan, servers: Servers, port: int, meta_port: int) -> dic
 def running(plan: Plan, *, product: bool = True) -> Iterator[Stack]:
     """Start everything, hand it over, and leave no process and no folder behind."""
     servers = Servers()
+    receiver = Receiver()
     children: Children | None = None
     try:
         port, meta_port = _free_port(), _free_port()
@@ -115,14 +119,17 @@ def running(plan: Plan, *, product: bool = True) -> Iterator[Stack]:
         meta = Meta(f"http://127.0.0.1:{meta_port}")
         _wait_for_sandbox(meta)
         meta.options(**ALWAYS)
-        tenants = json.loads(children.run("-m", "bench.chaos.tenants", str(plan.tenants)).splitlines()[-1])
-        stack = Stack(plan, servers, children, meta, base_url, port, tenants)
+        tenants = json.loads(
+            children.run("-m", "bench.chaos.tenants", str(plan.tenants), receiver.url).splitlines()[-1]
+        )
+        stack = Stack(plan, servers, children, meta, receiver, base_url, port, tenants)
         if product:
             stack.start_product(plan.failpoints)
         yield stack
     finally:
         if children is not None:
             children.stop()
+        receiver.close()
         servers.close()
 
 

@@ -7,8 +7,8 @@ import os
 import sys
 
 
-def make(count: int) -> list[dict[str, str]]:
-    """Register ``count`` customers, each with a number of the sandbox and its templates."""
+def make(count: int, receiver_url: str) -> list[dict[str, str]]:
+    """Register ``count`` customers, each with a number of the sandbox, its templates and an endpoint."""
     from accounts import keys
     from accounts.connections import save_credentials
     from accounts.models import ApiKey
@@ -16,6 +16,7 @@ def make(count: int) -> list[dict[str, str]]:
     from config.secret import Secret
     from messaging import templates
     from messaging.sandbox import seed
+    from webhooks import endpoints
 
     made = []
     for index in range(1, count + 1):
@@ -31,6 +32,7 @@ def make(count: int) -> list[dict[str, str]]:
             app_secret=Secret(seed.APP_SECRET),
         )
         templates.sync(connection)
+        endpoints.create(account, endpoints.Given(url=receiver_url))
         key, secret = keys.issue(account, name="Chaos")
         ApiKey.objects.filter(pk=key.pk).update(rate_limit_per_minute=10_000_000)
         made.append(
@@ -45,7 +47,7 @@ def main() -> int:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    sys.stdout.write(json.dumps(make(int(sys.argv[1]))) + "\n")
+    sys.stdout.write(json.dumps(make(int(sys.argv[1]), sys.argv[2])) + "\n")
     return 0
 
 

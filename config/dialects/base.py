@@ -1,4 +1,4 @@
-"""What both dialects share: the one way out for failures."""
+"""What both dialects share: counting requests, and the one way out for failures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config import ratelimits
 from config.errors import Refusal
 
 log = structlog.get_logger(__name__)
@@ -23,10 +25,34 @@ class DialectView(APIView):
 
     #: set by each dialect's base view
     refuse: Callable[..., Response]
+    #: tells, for an authenticated request, the name that is counted and its limit a minute; the room that
+    #: knows keys and plans sets it
+    rate: Callable[[Request], tuple[str, int] | None] | None = None
+    #: whether every answer says how the caller stands, or only a refusal for this reason
+    always_tells_rate = True
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """Replace DRF's handler: bad key, bad JSON, wrong verb and crashes all pass here."""
         return lambda error, context: self.refuse(as_refusal(error), self.request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the request; raises ``Refusal`` (``rate_limit_exceeded``) when the window is used up."""
+        counted = self.rate(request) if self.rate is not None else None
+        if counted is None:
+            return
+        name, limit = counted
+        verdict = ratelimits.hit(name, limit=limit)
+        if self.always_tells_rate or not verdict.admitted:
+            self.rate_headers = verdict.headers()
+        if not verdict.admitted:
+            raise ratelimits.exceeded(verdict)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Put the rate headers on the answer, whatever it is."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in getattr(self, "rate_headers", {}).items():
+            response[name] = value
+        return response
 
 
 def as_refusal(error: Exception) -> Refusal:

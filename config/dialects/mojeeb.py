@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config import ratelimits
 from config.correlation import correlation_id
 from config.dialects.base import DialectView
 from config.dialects.wire import doc_url
@@ -65,7 +63,10 @@ CATALOGUE: dict[str, Word] = _OTHER_NAMES | {
     code: Word(code, status, kind) for (status, kind), codes in _BY_TYPE.items() for code in codes.split()
 }
 #: what of a refusal's extras a client is shown
-_SHOWN = ("available_phones", "required_scope", "original_correlation_id")
+_SHOWN = (
+    *("available_phones", "required_scope", "original_correlation_id"),
+    *("limit", "used", "remaining", "resets_at"),
+)
 
 
 def word_for(refusal: Refusal) -> Word:
@@ -107,11 +108,10 @@ def refused(refusal: Refusal) -> tuple[dict[str, Any], int, dict[str, str]]:
 class MojeebView(DialectView):
     """Base of every view that speaks this dialect.
 
-    ``rate`` tells, for an authenticated request, the name that is counted and its limit a minute. Order
-    of checks (J43): key, account, rate, ``allow`` (plan, scope), then the request itself.
+    Order of checks (J43): key, account, rate, ``allow`` (plan, scope), then the request itself.
     """
 
-    rate: Callable[[Request], tuple[str, int] | None] | None = None
+    always_tells_rate = False  # with a 429 only (J39)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what needs no look at the request's body."""
@@ -120,24 +120,6 @@ class MojeebView(DialectView):
 
     def allow(self, request: Request) -> None:
         """Raise ``Refusal`` when the key may not do this; the room that knows keys and plans says when."""
-
-    def check_throttles(self, request: Request) -> None:
-        """Count the request; raises ``Refusal`` (``rate_limit_exceeded``) when the window is used up."""
-        counted = self.rate(request) if self.rate is not None else None
-        if counted is None:
-            return
-        name, limit = counted
-        verdict = ratelimits.hit(name, limit=limit)
-        if not verdict.admitted:
-            self.rate_headers = verdict.headers()  # on a 429 only (J39)
-            raise ratelimits.exceeded(verdict)
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Put the rate headers on a 429."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        for name, value in getattr(self, "rate_headers", {}).items():
-            response[name] = value
-        return response
 
     @staticmethod
     def refuse(refusal: Refusal, request: Request) -> Response:

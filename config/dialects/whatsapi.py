@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config import ratelimits
 from config.dialects.base import DialectView
 from config.dialects.wire import doc_url, when
 from config.errors import Invalid, Refusal
@@ -18,6 +16,7 @@ __all__ = ["STATUS", "WhatsAPIView", "error_body", "ok", "when"]
 # The words of the core and the HTTP status that this dialect has for them (contract 1.4).
 STATUS = {
     "invalid_request": 400,
+    "recipient_opted_out": 400,
     "invalid_api_key": 401,
     "revoked_api_key": 401,
     "expired_api_key": 401,
@@ -56,31 +55,7 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
 
 
 class WhatsAPIView(DialectView):
-    """Base of every view that speaks this dialect.
-
-    ``rate`` tells, for an authenticated request, the name that is counted and its limit a minute; the
-    room that knows keys and plans sets it.
-    """
-
-    rate: Callable[[Request], tuple[str, int] | None] | None = None
-
-    def check_throttles(self, request: Request) -> None:
-        """Count the request; raises ``Refusal`` (``rate_limit_exceeded``) when the window is used up."""
-        counted = self.rate(request) if self.rate is not None else None
-        if counted is None:
-            return
-        name, limit = counted
-        verdict = ratelimits.hit(name, limit=limit)
-        self.rate_headers = verdict.headers()
-        if not verdict.admitted:
-            raise ratelimits.exceeded(verdict)
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Put the rate headers on every answer, whatever it is."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        for name, value in getattr(self, "rate_headers", {}).items():
-            response[name] = value
-        return response
+    """Base of every view that speaks this dialect."""
 
     @staticmethod
     def refuse(refusal: Refusal, request: Request) -> Response:

@@ -82,7 +82,7 @@ class TemplateGraph(Graph):
             ) as response:
                 if response.status_code != 200:
                     raise GraphUnreachable(f"the sample was answered with HTTP {response.status_code}")
-                content = b""
+                content = bytearray()
                 for part in response.iter_content(64 * 1024):
                     content += part
                     if len(content) > SAMPLE_LIMIT:
@@ -90,4 +90,4 @@ class TemplateGraph(Graph):
                 mime_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         except (requests.RequestException, ValueError):
             raise GraphUnreachable("the sample could not be fetched") from None
-        return content, mime_type
+        return bytes(content), mime_type

@@ -58,6 +58,15 @@ def pretty(value: Any) -> str:
 
 
 @register.filter
+def pretty_text(text: str) -> str:
+    """Write a text of JSON indented; as it is when it is none."""
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return text
+
+
+@register.filter
 def percent(part: float) -> str:
     """Write a share (0 to 1) as a percentage."""
     return f"{part * 100:.1f} %".replace(".0 %", " %")

@@ -9,6 +9,7 @@ import pytest
 from accounts import agents
 from accounts.connections import Credentials, add_number, default_connection, save_credentials
 from accounts.models import Connection
+from billing.plans import LIMITS, Plan
 from config.errors import Invalid, Refusal
 from config.secret import Secret
 from tests import factories
@@ -71,6 +72,15 @@ def test_an_agent_can_be_renamed_and_keeps_its_id_and_numbers(org: Customer) -> 
 def test_there_is_an_end_to_agents(org: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agents, "MOST_AGENTS", 1)
     refused(org.api("*").post_json(AGENTS, {"name": "One more"}), 409, "conflict")
+
+
+def test_a_plan_has_room_for_so_many_agents(org: Customer) -> None:
+    who, room = org.api("*"), LIMITS[Plan.PRO].agents
+    assert room is not None
+    made = [who.post_json(AGENTS, {"name": f"Agent {index}"}) for index in range(room)]
+    assert {one.status_code for one in made[:-1]} == {201}
+    refused(made[-1], 403, "plan_not_eligible", kind="permission_error")
+    assert org.account.agents.count() == room
 
 
 def test_a_number_goes_to_another_agent_and_only_within_the_account(org: Customer) -> None:

@@ -42,8 +42,8 @@ def test_it_shows_everybody_only_themselves():
         assert api(account).get("/auth/me").json()["data"]["email"] == account.email
 
 
-def test_it_costs_two_queries(django_assert_num_queries):
+def test_it_costs_three_queries(django_assert_num_queries):
     who = api(make_account())
     who.get("/auth/me")
-    with django_assert_num_queries(2):  # the key with its account; the number
+    with django_assert_num_queries(3):  # the key with its account; the number; the endpoint
         assert who.get("/auth/me").status_code == 200

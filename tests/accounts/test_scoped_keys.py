@@ -107,6 +107,15 @@ def test_a_scoped_key_can_always_be_revoked_and_never_counts_as_the_last_one(org
     assert key.revoked_reason == "x" * 200
 
 
+def test_dead_keys_are_listed_the_last_one_first(org: Customer) -> None:
+    now = timezone.now()
+    for hours, fields in ((3, "revoked_at"), (1, "expires_at"), (2, "revoked_at")):
+        factories.make_key(org.account, kind=ApiKey.Kind.MK, **{fields: now - timedelta(hours=hours)})
+    ends = [key.revoked_at or key.expires_at for key in keys.revoked(org.account)]
+    assert len(ends) == 3
+    assert ends == sorted(ends, reverse=True)
+
+
 def test_last_use_is_noted_at_most_once_a_minute(org: Customer, django_assert_num_queries) -> None:
     key, secret = keys.create(org.account, name="Server")
     assert key.last_used_at is None

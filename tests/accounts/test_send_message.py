@@ -190,10 +190,11 @@ def statements(captured: CaptureQueriesContext) -> list[str]:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        # the key, the number, the contact, who opted out; then one insert
-        (TEXT, ["SELECT"] * 4 + ["WITH"]),
+        # the key, the number, the contact, who opted out; then the quota and one insert
+        (TEXT, ["SELECT"] * 5 + ["WITH"]),
         # and the template's category
-        (TEMPLATE, ["SELECT"] * 5 + ["WITH"]),
+        (TEMPLATE, ["SELECT"] * 6 + ["WITH"]),
+        # a simulation costs nothing
         (TEXT | {"dry_run": True}, ["SELECT"] * 4 + ["WITH"]),
     ],
     ids=["text", "template", "dry run"],

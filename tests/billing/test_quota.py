@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +19,7 @@ from billing.periods import around, month_later, month_of
 from config.errors import Refusal
 from messaging.models import Message
 from tests.factories import api, connect, make_account, make_key
+from tests.support.v1 import MESSAGES, make_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +82,23 @@ def test_the_refusal_tells_a_dialect_everything_it_may_show(account):
     assert refused.value.extra["remaining"] == 2
     assert refused.value.extra["limit"] == 10
     assert refused.value.extra["resets_at"].endswith("T00:00:00Z")
+
+
+def test_the_other_dialect_says_402_and_all_numbers(small):
+    """J41."""
+    customer = make_customer(plan="pro")
+    spend(customer.account, 8_000)
+    answer = customer.api().post_json(MESSAGES, customer.text(), HTTP_IDEMPOTENCY_KEY="one")
+    assert answer.status_code == 402
+    error = answer.json()["error"]
+    assert (error["type"], error["code"]) == ("quota_error", "quota_exceeded")
+    assert (error["limit"], error["used"], error["remaining"]) == (8_000, 8_000, 0)
+    assert not Message.objects.exists()
+    # A refusal does not use the key up (J31): after an upgrade the same request goes through.
+    standing.override(customer.account.pk, plan="enterprise", reason="more", until=None, actor="op")
+    again = customer.api().post_json(MESSAGES, customer.text(), HTTP_IDEMPOTENCY_KEY="one")
+    assert again.status_code == 202
+    assert used(customer.account) == 8_001
 
 
 def test_nothing_but_acceptance_is_charged(account):
@@ -295,3 +315,38 @@ def test_two_accounts_share_nothing(account):
 def test_the_first_touch_remembers_what_an_operator_gave(small):
     account = make_account("pro")
     assert customers.ensure(account.pk).granted_plan == "pro"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_more_senders_than_slots_of_all_sizes_use_the_quota_up_and_never_lock_each_other_out(settings):
+    """A slot found full after waiting for it is given back; kept, two such waits would be a deadlock."""
+    settings.MONTHLY_MESSAGES = {"free": 6_000, "basic": 1, "pro": 1, "enterprise": 0}
+    account = make_account("free")
+    spend(account, 4_000)
+    ended: Counter[str] = Counter()
+
+    def sender(number: int) -> None:
+        dice = random.Random(number)
+        for _ in range(25):
+            wanted = dice.choice([1, 1, 1, 5, 40])
+            try:
+                with transaction.atomic():
+                    quota.charge(account.pk, wanted)
+                    time.sleep(dice.random() * 0.002)
+                    if dice.random() < 0.1:
+                        raise InterruptedError
+                ended["taken"] += wanted
+            except Refusal:
+                ended["refused"] += 1
+            except InterruptedError:
+                ended["rolled back"] += 1
+        connection.close()
+
+    threads = [threading.Thread(target=sender, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert ended["refused"] and ended["rolled back"]
+    assert used(account) == 4_000 + ended["taken"]
+    assert used(account) == 6_000

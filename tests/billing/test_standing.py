@@ -11,11 +11,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts import closing
 from accounts.models import Agent
 from billing import checkout, notices, overview, quota, standing, stripe_api, subscriptions, tasks
 from billing.models import AddOn, AuditEntry, Customer, Dispute, QuotaPeriod, Subscription
 from config.errors import Invalid, Refusal
 from tests.factories import api, make_account
+from tests.support.v1 import AGENTS, make_customer
 from webhooks.models import Event, Listener
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +150,26 @@ def test_a_cancellation_that_was_taken_back_cancels_nothing(stripe, account, pla
     stripe.carry()
     assert plan_of(account) == "pro"
     assert Subscription.objects.get().cancel_at is None
+
+
+def test_nobody_goes_on_paying_for_an_account_that_was_closed(stripe, account):
+    one = stripe.subscribe(account)
+    stripe.carry()
+    closing.close(account, confirmation="Alice", actor="alice@example.com")
+    stripe.world.fault = 500
+    assert subscriptions.end_closed() == 0
+    stripe.world.fault = None
+    assert subscriptions.end_closed() == 1
+    assert one["status"] == "canceled"
+    assert subscriptions.end_closed() == 0
+
+
+def test_a_closed_account_gets_no_mail(stripe, account, small):
+    fails_to_pay(stripe, account)
+    spend(account, 40)
+    closing.close(account, confirmation="Alice", actor="alice@example.com")
+    assert notices.tell_overdue() == notices.warn_of_quotas() == 0
+    assert not mail.outbox
 
 
 # --- the quota follows
@@ -298,17 +320,45 @@ def test_a_paid_checkout_whose_event_was_lost_is_found_at_night(stripe, account,
     assert quota.usage(account.pk).limit == 1_010
 
 
+def another_agent(account):
+    """Add an agent as a face does."""
+    with overview.room_for_agent(account):
+        return Agent.objects.create(account=account, name="Another")
+
+
 def test_one_more_agent_may_be_bought(stripe, account):
     with pytest.raises(Refusal, match="Your plan has 1 agent"):
-        overview.check_room_for_agent(account)
+        another_agent(account)
     buy(stripe, account, "agent")
     stripe.carry()
-    overview.check_room_for_agent(account)
-    Agent.objects.create(account=account, name="Second")
+    another_agent(account)
     with pytest.raises(Refusal):
-        overview.check_room_for_agent(account)
+        another_agent(account)
     shown = api(account).get("/billing/usage").json()["data"]
     assert shown["agents"] == {"used": 2, "limit": 2}
+
+
+def test_the_api_of_agents_keeps_to_the_plan():
+    customer = make_customer(plan="pro")
+    client = customer.api("*")
+    for number in range(9):
+        assert client.post_json(AGENTS, {"name": f"Branch {number}"}).status_code == 201
+    answer = client.post_json(AGENTS, {"name": "One too many"})
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "plan_not_eligible"
+    assert "Your plan has 10 agents" in answer.json()["error"]["message"]
+
+
+def test_a_plan_has_so_many_webhook_endpoints(account, stripe):
+    client = api(account)
+    given = {"url": "https://hooks.example.com/a"}
+    assert client.post_json("/webhook-endpoints", given).status_code == 201
+    answer = client.post_json("/webhook-endpoints", given)
+    assert answer.status_code == 403
+    assert "Your plan has 1 webhook endpoint." in answer.json()["error"]
+    stripe.subscribe(account, "basic")
+    stripe.carry()
+    assert client.post_json("/webhook-endpoints", given).status_code == 201
 
 
 def test_a_refund_takes_the_add_on_back(stripe, account, small):

@@ -17,7 +17,15 @@ def test_nothing_is_lost_doubled_or_stuck():
     outcome = run(PLAN, told.append)
     faults = [*outcome.lost, *outcome.doubled, *outcome.unexpected, *outcome.stuck, *outcome.regressed]
     assert outcome.holds, "\n".join(
-        [*told, *faults, *outcome.poisoned, *outcome.inbound_missing, str(outcome.broken), outcome.line()]
+        [
+            *told,
+            *faults,
+            *outcome.poisoned,
+            *outcome.inbound_missing,
+            *outcome.webhooks_missing,
+            str(outcome.broken),
+            outcome.line(),
+        ]
     )
     assert outcome.acked > 50, (outcome.line(), outcome.notes)
     assert outcome.notes["faults"] >= 3, outcome.notes

@@ -339,7 +339,7 @@ def test_free_text_inside_the_window_arrives_and_outside_it_fails(service: Servi
 
 
 def test_one_customer_has_one_thread_whichever_side_speaks(service: Service) -> None:
-    """Page 001: sends of both APIs and the customer's reply join the same conversation."""
+    """Page 001: sends of both APIs and the customer's tap on a button join the same conversation."""
     org = Org(service)
     body = {"agent_id": str(org.agent.pk), "from": PHONE, "to": TO}
     first = org.call(
@@ -353,7 +353,7 @@ def test_one_customer_has_one_thread_whichever_side_speaks(service: Service) -> 
         service.sandbox.world,
         courier,
         number,
-        {"from": TO[1:], "type": "text", "text": "Thank you"},
+        {"from": TO[1:], "type": "button", "button": {"payload": "FEEDBACK_GOOD", "text": "Very much"}},
     )
 
     def replied() -> Message | None:
@@ -361,6 +361,7 @@ def test_one_customer_has_one_thread_whichever_side_speaks(service: Service) -> 
         return Message.objects.filter(direction="in").first()
 
     reply = eventually(replied)
+    assert reply.content["button"]["payload"] == "FEEDBACK_GOOD"  # J61: kept with what came in
     second = org.call("POST", MESSAGES, json=body | {"text": {"body": "You are welcome"}}).json()["id"]
     factories.api(org.account).post_json("/send-message", {"to": TO[1:], "message": "From the other API"})
     person = Contact.objects.get()

@@ -198,6 +198,14 @@ def test_the_overview_counts_what_ended_and_what_waits(alice, number, page):
     assert "Not verified yet" in text
 
 
+def test_the_chart_is_drawn_in_every_language(alice, page):
+    Tally.objects.create(account=alice, day=timezone.now().date(), status="delivered", count=7)
+    text = page("/app", **{"Accept-Language": "ar"})
+    drawn = text.partition('<svg class="chart"')[2].partition("</svg>")[0]
+    assert 'dir="rtl"' in text and "<rect" in drawn
+    assert not re.search(r'="[0-9]+,[0-9]', drawn), "a comma is no decimal point in SVG"
+
+
 # --- suppressions
 
 

@@ -15,6 +15,7 @@ SECRETS = {
     "a short Meta token": "EAA" + "b" * 16,
     "a WhatsAPI key": "sk_live_" + "0123456789abcdef" * 3,
     "a Mojeeb key": "mk_live_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
+    "a Mojeeb test key": "mk_test_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
     "a Stripe test key": "sk_test_" + "51Habc" * 8,
     "a restricted Stripe key": "rk_live_" + "51Habc" * 8,
     "a webhook secret": "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD/A==",

@@ -168,11 +168,11 @@ def test_a_claim_that_fails_is_asked_for_again(meta, number, monkeypatch):
     monkeypatch.setattr(dispatch, "DATABASE_RETRY_SECONDS", 0.01)
     real, tries = dispatch.claim, []
 
-    def away(capacity):
+    def away(capacity, **more):
         tries.append(capacity)
         if len(tries) < 4:
             raise OperationalError("the database is away")
-        return real(capacity)
+        return real(capacity, **more)
 
     monkeypatch.setattr(dispatch, "claim", away)
     message = queue(number.account)

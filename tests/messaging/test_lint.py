@@ -83,6 +83,14 @@ ROWS = {
         {"buttons": (ButtonValue(2, url_suffix="x"),)},
         [("warning", "parameter_not_used", "buttons[0].url_suffix", None)],
     ),
+    "an action that is no product": (
+        [header(kind="PRODUCT"), body("Hi"), buttons({"type": "SPM", "text": "View"})],
+        {
+            "header_parameters": {"product_retailer_id": "a", "catalog_id": "1"},
+            "buttons": (ButtonValue(0, action={"sections": []}),),
+        },
+        [("error", "template_button_kind_mismatch", "buttons[0].action", 132018)],
+    ),
     "a whole address as suffix": (
         [body("Hi"), buttons(DYNAMIC_URL)],
         {"buttons": (ButtonValue(0, url_suffix="https://ex.com/a"),)},

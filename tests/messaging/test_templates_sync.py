@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from accounts.models import Connection
-from messaging import numbers, template_samples, templates
+from accounts.models import Account, Connection
+from config import stopping
+from messaging import numbers, template_news, template_samples, templates
 from messaging.drafts import ButtonValue, Draft, FilledTemplate
 from messaging.filling import NotReady, fill_all
+from messaging.meta import template_graph
 from messaging.meta.callbacks import parse
-from messaging.meta.graph import GraphError
+from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
 from messaging.sandbox import routes_templates
 from tests import factories
@@ -26,6 +29,8 @@ from tests.support.meta import (
     queue,
     row,
 )
+from webhooks import catalogue, outbox
+from webhooks.models import Event
 
 
 def of_meta(meta, number, name):
@@ -111,6 +116,17 @@ def test_checking_a_number_lets_its_templates_be_read_again(meta, number):
     assert templates.sync_due() == 1
 
 
+def test_readings_stop_after_their_time_and_never_run_twice_in_a_process(meta, number, charlie):
+    meta.connect(charlie, 2)
+    assert templates.sync_due(seconds=0) == 0
+    with templates._reading:
+        assert templates.sync_due() == 0
+    stopping.request()
+    assert templates.sync_due() == 0
+    stopping.reset()
+    assert templates.sync_due() == 2
+
+
 def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     templates.sync_due()
     TemplateSync.objects.update(due_at=timezone.now())
@@ -118,10 +134,28 @@ def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     before = requests_to(meta)
     templates.sync_due()
     assert "credentials" in TemplateSync.objects.get().error
+    Account.objects.filter(pk=number.account_id).update(is_active=False)
+    Connection.objects.filter(pk=number.pk).update(status=Connection.Status.ACTIVE)
+    TemplateSync.objects.update(due_at=timezone.now())
+    templates.sync_due()
+    assert Template.objects.exists() and requests_to(meta) == before
     Connection.objects.filter(pk=number.pk).update(removed_at=timezone.now())
     TemplateSync.objects.update(due_at=timezone.now())
     templates.sync_due()
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
+    assert not Template.objects.exists()  # nobody can send them any more
+
+
+def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
+    templates.sync_due()
+    of_meta(meta, number, "hello_world").status = "PAUSED"  # and its callback was lost
+    queue(number.account)
+    drain()
+    assert templates.sync_due() == 0  # read a moment ago
+    TemplateSync.objects.update(synced_at=timezone.now() - templates.DOUBT_AFTER)
+    queue(number.account)
+    drain()
+    assert templates.sync_due() == 1 and named(number, "hello_world").status == "PAUSED"
 
 
 # --- an unknown name
@@ -207,6 +241,16 @@ def test_a_sample_that_cannot_be_uploaded_is_sent_by_its_address_and_tried_once_
     assert made.components[0]["parameters"] == [{"type": "image", "image": {"link": address}}]
 
 
+def test_a_sample_that_is_too_large_or_gone_is_left_where_it_is(meta, number, monkeypatch):
+    templates.sync(number)
+    template = named(number, "product_photo")
+    monkeypatch.setattr(template_graph, "SAMPLE_LIMIT", 10)
+    template_samples.ensure(number, template)
+    assert not HeaderSample.objects.exists()
+    with templates.graph_for(number) as graph, pytest.raises(GraphUnreachable, match="403"):
+        graph.fetch_sample(meta.sandbox.url + "/v/samples/1?oe=1&oh=x")
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -272,6 +316,22 @@ def test_news_of_status_quality_and_category_are_followed_with_their_history(app
     assert [after for field, after, _ in seen if field == "status"] == ["REJECTED", "APPROVED", "PAUSED"]
 
 
+def test_the_customers_webhook_hears_of_status_and_category(app_secret, number):
+    template = know_template(number, "UTILITY")
+    outbox.note_listener(number.account_id)
+    tell(number, template, event="PAUSED", other_info={"title": "FIRST_PAUSE"})
+    tell(number, template, event="PAUSED")  # again
+    tell(number, template, field="message_template_quality_update", new_quality_score="RED")
+    moved = {"previous_category": "UTILITY", "new_category": "MARKETING"}
+    tell(number, template, field="template_category_update", **moved)
+    told = [json.loads(event.body) for event in Event.objects.order_by("id")]
+    assert [one["event"] for one in told] == ["template.status_updated"] * 2
+    paused, category = (one["data"] for one in told)
+    assert (paused["status"], paused["reason"]) == ("PAUSED", "FIRST_PAUSE")
+    assert (category["previousCategory"], category["category"]) == ("UTILITY", "MARKETING")
+    assert set(paused) == set(catalogue.CATALOGUE["template.status_updated"].example)
+
+
 def test_older_news_that_come_later_are_not_applied(app_secret, number):
     template = know_template(number, "UTILITY")
     now = int(timezone.now().timestamp())
@@ -300,7 +360,7 @@ def test_news_of_another_accounts_template_change_nothing(number, charlie):
     Template.objects.update(meta_id="12345678")
     told = {"message_template_id": 12345678, "event": "PAUSED"}
     item = parse(envelope(number, field="message_template_status_update", **told))[0]
-    templates.follow(item, number.account_id)
+    template_news.follow(item, number.account_id)
     ours.refresh_from_db()
     theirs.refresh_from_db()
     assert (ours.status, theirs.status) == ("PAUSED", "APPROVED")

@@ -393,6 +393,24 @@ def test_metas_reason_is_passed_on_and_a_twin_is_refused(org):
     assert "already" in error["message"] and Template.objects.count() == 1
 
 
+def test_a_repeated_key_gives_the_first_answer_and_asks_meta_nothing(meta, org):
+    headers = {"HTTP_IDEMPOTENCY_KEY": "once"}
+    first = org.api("*").post_json(MANAGE, org.template(**NEW), **headers)
+    before = meta.world.stats["requests"]
+    again = org.api("*").post_json(MANAGE, org.template(**NEW), **headers)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again["Idempotent-Replayed"] == "true" and meta.world.stats["requests"] == before
+    other = org.api("*").post_json(MANAGE, org.template(**NEW | {"language": "ar"}), **headers)
+    refused(other, 422, "idempotency_key_in_use_with_different_params")
+
+
+def test_a_key_whose_template_was_refused_can_be_used_again(org):
+    headers = {"HTTP_IDEMPOTENCY_KEY": "twice"}
+    wrong = org.template(**NEW | {"components": []})
+    refused(org.api("*").post_json(MANAGE, wrong, **headers), 422, "invalid_request_body")
+    assert org.api("*").post_json(MANAGE, org.template(**NEW), **headers).status_code == 201
+
+
 def test_what_keeps_meta_from_answering_is_told_apart(meta, org):
     meta.revoke(org.number)
     refused(make(org), 422, "credentials_refused_by_meta")
@@ -434,6 +452,9 @@ def test_a_foreign_template_is_as_unknown_as_a_random_one(org):
             body = {"template": {"components": [BODY]}} if method == "PATCH" else None
             answer = other.api("*").send(method, f"{MANAGE}/{template_id}", body)
             refused(answer, 404, "template_not_found")
+    # Two accounts may know the same WhatsApp account; each manages what it has read itself.
+    Connection.objects.filter(pk=other.number.pk).update(waba_id=org.number.waba_id)
+    refused(other.api("*").send("DELETE", f"{MANAGE}/{made['id']}"), 404, "template_not_found")
     limited = org.another()
     answer = org.api("*", agent_ids=[str(limited.pk)]).send("DELETE", f"{MANAGE}/{made['id']}")
     refused(answer, 404, "template_not_found")

@@ -139,6 +139,7 @@ def test_what_sends_takes_an_idempotency_key(operations):
         "POST /auth/me/test-message",
         "POST /v1/whatsapp/messages",
         "POST /v1/whatsapp/templates",
+        "POST /v1/whatsapp/templates/manage",
     }
 
 

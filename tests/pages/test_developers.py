@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from config.api_errors import API_ERRORS
 from config.developers import OURS
@@ -169,3 +171,20 @@ def test_a_code_that_nobody_knows_is_not_found(name: str, client: Any) -> None:
     answer = client.get(f"/developers/errors/{name}")
     assert answer.status_code == 404
     assert answer.json()["success"] is False
+
+
+def test_every_refusal_of_an_api_has_its_page(client: Any) -> None:
+    """The codes are read from the sources; those of the dashboard's own forms have no page."""
+    rooms = [
+        Path(settings.BASE_DIR) / room for room in ("accounts", "billing", "config", "messaging", "webhooks")
+    ]
+    given = {
+        (code, path.name)
+        for room in rooms
+        for path in room.rglob("*.py")
+        for code in re.findall(r"""\bRefusal\(\s*"([a-z_]+)\"""", path.read_text())
+    }
+    for code, name in sorted(given):
+        if name.startswith("dashboard") or code == "forbidden":
+            continue
+        assert client.get(f"/developers/errors/{code}").status_code == 200, (code, name)

@@ -61,7 +61,7 @@ def test_every_type_is_in_the_json_and_the_markdown_and_on_the_page():
     text, page = markdown(), get("/developers/events").content.decode()
     for one in listed:
         assert one["schema"]["$id"] == f"http://127.0.0.1:8000/developers/events/{one['event']}.json"
-        assert f"### {one['event']}\n" in text
+        assert f"\n## {one['event']}\n" in text
         assert one["event"] in page
         for name in one["schema"]["properties"]["data"]["properties"]:
             assert f"`{name}`" in text
@@ -81,6 +81,15 @@ def test_examples_in_the_markdown_are_json():
 @pytest.mark.parametrize("path", ["/llms.txt", "/developers.md"])
 def test_it_is_found_from(path):
     assert "/developers/events" in get(path).content.decode()
+
+
+def test_the_openapi_document_names_every_event():
+    webhooks = get("/openapi.json").json()["webhooks"]
+    assert list(webhooks) == list(CATALOGUE)
+    for name, one in webhooks.items():
+        content = one["post"]["requestBody"]["content"]["application/json"]
+        jsonschema.Draft202012Validator(content["schema"]).validate(content["example"])
+        assert content["example"]["event"] == name
 
 
 # --- vectors

@@ -197,6 +197,7 @@ def test_it_marks_as_read_and_shows_typing(meta, refused):
     refused(meta.send({"messaging_product": "whatsapp", "status": "read"}), 131008)
 
 
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="Meta's examples are not beside this repository")
 def test_it_takes_metas_own_example_of_a_first_template_and_of_a_list(meta):
     for name in ("send_test_message", "send_reply_button", "send_list_message"):
         body = json.loads((EXAMPLES / f"{name}.json").read_text())

@@ -7,8 +7,10 @@ import gzip
 import time
 
 import pytest
+import yarl
 
 from tests.support.internet import PUBLIC_V4, PUBLIC_V6, Authority, Internet, answering
+from tests.webhooks.test_egress_rules import REFUSED
 from webhooks import egress
 
 URL = "https://good.example/hook"
@@ -47,6 +49,14 @@ def called(
 
     answers = asyncio.run(run())
     return answers if len(urls) > 1 else answers[0]
+
+
+def has_port(url: str) -> bool:
+    """Tell whether the HTTP client finds a port to connect to, or finds the URL unreadable."""
+    try:
+        return bool(yarl.URL(url, encoded=True).port)
+    except ValueError:
+        return True
 
 
 def stayed_out(internet) -> bool:
@@ -180,6 +190,27 @@ class TestADeniedAddress:
         assert answer.error
         assert internet.asked == internet.dialled == []
         assert stayed_out(internet)
+
+    def test_in_any_spelling_makes_no_connection_at_all(self, internet, settings):
+        settings.PUBLIC_URL = "https://hermod.example.com"
+        settings.ALLOWED_HOSTS = [".hermod.example.com"]
+        internet.names |= {"localhost.": ["127.0.0.1"], "good.example.": ["127.0.0.1"]}
+        answers = called(internet, *REFUSED)
+        assert len(answers) > 150
+        assert {answer.status for answer in answers} == {None}
+        assert internet.asked == internet.dialled == internet.audited == []
+        assert stayed_out(internet)
+
+    def test_in_any_spelling_finds_no_socket_if_the_first_gate_stood_open(self, internet, monkeypatch):
+        """What the HTTP client itself makes of a spelling is checked where the socket is made."""
+        monkeypatch.setattr(egress, "check_url", lambda url: url)
+        for name in ("localhost.", "good.example.", "foo.localhost.", "redis.", "metadata.google.internal."):
+            internet.names[name] = ["127.0.0.1"]
+        # aiohttp asserts that there is a port at all, where it has no other complaint.
+        urls = [url for url in REFUSED if url.lower().startswith("http") and has_port(url)]
+        called(internet, *urls, timeout=1.0)
+        # Left are public addresses written as such, which only the first gate refuses.
+        assert set(internet.dialled) <= {PUBLIC_V4, "1.1.1.1", "2.2.2.2", "2606:4700:4700::1111"}
 
     def test_that_comes_past_the_resolver_finds_no_socket(self, internet, monkeypatch):
         """The second gate: aiohttp does not ask a resolver about IP addresses."""

@@ -24,6 +24,7 @@ from tests.support.meta import eventually
 from webhooks import pulling, signing
 from webhooks.listening import Listener, Refused, secret_for
 from webhooks.models import Event
+from webhooks.models import Listener as Registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -224,6 +225,8 @@ def test_the_command_needs_nothing_but_a_key(alice, live_server, key, receiver):
     ) as process:
         assert process.stdout.readline().startswith(f"Listening to {live_server.url}")
         assert process.stdout.readline().strip() == f"Signing secret: {secret_for(key).reveal()}"
+        # Events are kept from the first time somebody asks for them.
+        eventually(lambda: Registered.objects.filter(account=alice).exists())
         happen(alice, "a")
         line = process.stdout.readline()
         assert " 204 " in line and "message.received" in line
