@@ -102,7 +102,7 @@ class Copy:
             "-q",
             "--tb=line",
         ]
-        command += ["--reuse-db", "--no-migrations", "--timeout=60", *(f"{TESTS}::{test}" for test in tests)]
+        command += ["--reuse-db", "--timeout=60", *(f"{TESTS}::{test}" for test in tests)]
         done = subprocess.run(
             command, cwd=self.folder, env=self._env, capture_output=True, text=True, timeout=200, check=False
         )
