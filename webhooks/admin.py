@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from config.admin import Inline, Ledger
+from config.errors import Refusal
+from webhooks import records
 from webhooks.models import Attempt, Delivery, Endpoint, Event, InboundEvent
 
 
@@ -81,3 +85,13 @@ class DeliveryAdmin(Ledger):
     ordering = ["-id"]
     exclude = ["lease_token"]
     inlines = [AttemptInline]
+    actions = ["deliver_again"]
+
+    @admin.action(description="Deliver again")
+    def deliver_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        """Replay each, as its owner could; what cannot be says why."""
+        for delivery in deliveries.select_related("endpoint__account"):
+            try:
+                records.replay(delivery.endpoint.account, delivery.endpoint_id, delivery.pk)
+            except Refusal as refusal:
+                self.message_user(request, f"{delivery.pk}: {refusal.message}", messages.WARNING)

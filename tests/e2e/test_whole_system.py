@@ -185,9 +185,11 @@ def pages_of(system: System) -> Iterator[tuple[str, bytes]]:
 
 
 def admin_pages(system: System) -> Iterator[tuple[str, bytes]]:
-    login = f"{system.url}/admin/login/?next=/admin/"
-    page = system.browser.ask(login)
-    form = {"username": system.demo["email"], "password": system.demo["password"], "next": "/admin/"}
+    # The admin sends whoever is not signed in to the one place where people sign in.
+    page = system.browser.ask(f"{system.url}/admin/")
+    login = f"{system.url}/accounts/login/?next=/admin/"
+    assert page.url.startswith(f"{system.url}/accounts/login/")
+    form = {"login": system.demo["email"], "password": system.demo["password"], "next": "/admin/"}
     inside = system.browser.ask(login, form=form | {"csrfmiddlewaretoken": csrf_of(page)})
     assert inside.url.endswith("/admin/"), "the demo's owner could not sign in"
     yield "/admin/", inside.raw

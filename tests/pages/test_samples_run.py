@@ -14,12 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.urls import resolve
 from django.utils import timezone
 
 from accounts.models import Account, ApiKey, Connection
 from config.developers_guide import EXAMPLE_AGENT, EXAMPLE_NUMBER_ID, EXAMPLE_PHONE, EXAMPLE_WABA_ID, library
-from config.pages import not_found
 from messaging import templates
 from messaging.models import Message, Status
 from messaging.sandbox import seed
@@ -54,9 +52,7 @@ def _message(alice: Account, number: Connection, sample: str) -> str:
 
 def _samples(language: str, base: str) -> Iterator[str]:
     for found, code in FENCE.findall(library(base, 1000).whole):
-        address = re.search(rf"{base}(/[^\s'\"?]*)", code)
-        # What another part of this release brings is run as soon as it is there.
-        if found == language and address and resolve(address[1]).func is not not_found:
+        if found == language and re.search(rf"{base}/", code):
             yield code
 
 

@@ -1,0 +1,80 @@
+"""How the whole service stands, for the operator's first page: what waits, who is held, what failed today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from messaging import restored
+
+#: seconds after which something that is due should long have been taken up
+LATE_SECONDS = 60
+#: seconds without a claim after which the workers count as gone
+SILENT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the page; ``bad`` asks for somebody's attention. ``path`` leads to the rows behind it."""
+
+    name: str
+    value: str
+    bad: bool = False
+    path: str = ""
+
+
+# Each part is one look into a partial index of what is open, or a sum over today's few tallies.
+_STAND = """
+SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message m
+        LEFT JOIN accounts_connection c ON c.id = m.connection_id
+        WHERE m.due_at <= now() AND c.status IS DISTINCT FROM 'held'
+          AND (c.paused_until IS NULL OR c.paused_until < now())),
+       (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now()),
+       (SELECT count(*) FROM webhooks_inboundevent WHERE due_at IS NOT NULL),
+       (SELECT count(*) FROM webhooks_endpoint WHERE off = 'failing' AND removed_at IS NULL),
+       (SELECT count(*) FROM accounts_connection WHERE status = 'held'),
+       (SELECT count(*) FROM accounts_connection WHERE breaker_open_since IS NOT NULL AND removed_at IS NULL),
+       (SELECT coalesce(sum(count), 0) FROM messaging_tally WHERE day = %s AND status = 'failed'),
+       (SELECT coalesce(sum(count), 0) FROM messaging_tally WHERE day = %s),
+       (SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat WHERE name = 'worker'),
+       (SELECT extract(epoch FROM now() - last_ok_at) FROM messaging_heartbeat WHERE name = 'receiver')
+"""
+
+
+def figures() -> list[Figure]:
+    """Return how the house stands now; two statements."""
+    today = datetime.now(UTC).date()
+    with connection.cursor() as cursor:
+        cursor.execute(_STAND, [today, today])
+        message, callback, callbacks, failing, held, open_, failed, ended, worker, receiver = (
+            cursor.fetchone()
+        )
+    sends = restored.may_send()
+    return [
+        Figure("Sending", "yes" if sends else "no: the database was restored or moved", bad=not sends),
+        Figure("Last claim of a worker", _ago(worker), bad=worker is None or worker > SILENT_SECONDS),
+        Figure("Our own address was last reached", _ago(receiver)),
+        Figure("Oldest message that is due", _for(message), bad=(message or 0) > LATE_SECONDS),
+        Figure(
+            "Oldest callback that is due",
+            f"{_for(callback)} ({callbacks} wait)",
+            bad=(callback or 0) > LATE_SECONDS,
+            path="webhooks/inboundevent/",
+        ),
+        Figure(
+            "Numbers held for their credentials", str(held), bool(held), "accounts/connection/?status=held"
+        ),
+        Figure("Numbers for which Meta fails", str(open_), bool(open_), "accounts/connection/"),
+        Figure("Endpoints switched off as failing", str(failing), path="webhooks/endpoint/?off=failing"),
+        Figure("Messages that ended today", f"{ended} ({failed} failed)", path="messaging/message/"),
+    ]
+
+
+def _for(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{float(seconds):.0f} s"
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{float(seconds):.0f} s ago"
