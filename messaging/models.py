@@ -197,6 +197,12 @@ class Message(models.Model):
                 condition=Q(due_at__isnull=False),
                 name="message_due",
             ),
+            # The few whose claims ended with their worker (claim_sql.SUSPECT_CRASHES), beside any backlog.
+            models.Index(
+                fields=["connection", "due_at"],
+                condition=Q(due_at__isnull=False, crashes__gte=3),
+                name="message_suspect",
+            ),
             models.Index(fields=["wamid"], condition=Q(wamid__isnull=False), name="message_by_wamid"),
             # With the direction, so that a page's total is counted without reading the rows.
             models.Index(fields=["account", "-id"], include=["direction"], name="message_of_account"),
