@@ -22,7 +22,7 @@ admin.site.site_header = "Hermod"
 admin.site.site_title = "Hermod"
 admin.site.index_title = "The house"
 # Operators sign in where everybody does: with the same brakes on guessing, and their second factor.
-admin.site.login = secure_admin_login(admin.site.login)
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 #: a list says how many rows there are up to this many; counting a ledger of millions would take seconds
 COUNTED = 10_000

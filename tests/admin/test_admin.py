@@ -27,7 +27,8 @@ LISTS = sorted(f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in admi
 def rows(db):
     """One of most things, named by somebody who means harm."""
     account = make_account("pro", name=SCRIPT)
-    number = connect(account, waba_id="102290129340398", display_phone="15550001111", verified_name=SCRIPT)
+    number = connect(account, waba_id="102290129340398")
+    Connection.objects.update(display_phone="15550001111", verified_name=SCRIPT)
     person = Contact.objects.create(
         account=account, connection=number, phone="14155552671", profile_name=SCRIPT
     )
