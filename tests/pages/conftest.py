@@ -48,6 +48,9 @@ class Visit:
         self.page.on("requestfailed", self._failed)
 
     def _said(self, message: ConsoleMessage) -> None:
+        # htmx tells of a request that ended with the page: that is us, too, leaving it in the middle of one.
+        if message.text.startswith(("htmx:afterRequest", "htmx:sendError", "htmx:sendAbort")):
+            return
         if message.type in ("error", "warning"):
             self.complaints.append(f"console: {message.text}")
 
