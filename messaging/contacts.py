@@ -77,6 +77,24 @@ def learn_wa_id(*, contact_id: uuid.UUID, wa_id: str) -> None:
             Contact.objects.filter(pk=other.pk).update(phone=phone)
 
 
+_HOLD = """
+SELECT c.id FROM messaging_contact c
+JOIN unnest(%s::uuid[], %s::text[], %s::text[]) AS u(connection_id, wa_id, bsuid)
+    ON c.connection_id = u.connection_id AND (c.wa_id = u.wa_id OR c.phone = u.wa_id OR c.bsuid = u.bsuid)
+ORDER BY c.id FOR NO KEY UPDATE OF c
+"""
+
+
+def hold(people: Iterable[tuple[uuid.UUID, str | None, str | None]]) -> None:
+    """Lock the known ones of these people (number, wa_id, BSUID) until the transaction ends.
+
+    In the order of their ids, as everybody does who needs several: so nobody waits for another in a circle.
+    """
+    wanted = set(people)
+    if len(wanted) > 1:
+        rows(_HOLD, [list(column) for column in zip(*wanted, strict=True)])
+
+
 def of_sender(
     number: Connection, *, wa_id: str | None, bsuid: str | None, profile_name: str | None
 ) -> Contact | None:
@@ -115,7 +133,8 @@ def of_sender(
 
 
 def _known(number: Connection, *, wa_id: str | None, bsuid: str | None) -> Contact | None:
-    mine = Contact.objects.select_for_update().filter(connection=number)
+    # Not the key: messages to this person are accepted meanwhile.
+    mine = Contact.objects.select_for_update(no_key=True).filter(connection=number)
     for condition in (Q(bsuid=bsuid) if bsuid else None, Q(wa_id=wa_id) if wa_id else None, Q(phone=wa_id)):
         if condition is not None and (contact := mine.filter(condition).first()) is not None:
             return contact

@@ -17,11 +17,15 @@ PER_MESSAGE_SECONDS = 6.0
 BURST = 45
 _AHEAD_AT_MOST = PER_MESSAGE_SECONDS * (BURST - 1)
 
-# Contacts belong to one number, and the claim holds that number's lock: no two claims meet here.
+# Contacts belong to one number, and the claim holds that number's lock: no two claims meet here. A claim
+# and a batch of callbacks may, hence the order (contacts.hold).
 _RESERVE = """
+WITH held AS MATERIALIZED (
+    SELECT id FROM messaging_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+)
 UPDATE messaging_contact c
 SET pair_slot_at = greatest(c.pair_slot_at, now()) + make_interval(secs => u.count * %s)
-FROM unnest(%s::uuid[], %s::int[]) AS u(id, count) WHERE c.id = u.id
+FROM held JOIN unnest(%s::uuid[], %s::int[]) AS u(id, count) USING (id) WHERE c.id = held.id
 RETURNING c.id, extract(epoch FROM c.pair_slot_at - now())::float - u.count * %s
 """
 _RETURN = """
@@ -45,9 +49,8 @@ def admit(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]
     counted = Counter(row[_CONTACT] for row in rows if _needs_place(row))
     if not counted:
         return list(rows)
-    cursor.execute(
-        _RESERVE, [PER_MESSAGE_SECONDS, list(counted), list(counted.values()), PER_MESSAGE_SECONDS]
-    )
+    people, counts = list(counted), list(counted.values())
+    cursor.execute(_RESERVE, [people, PER_MESSAGE_SECONDS, people, counts, PER_MESSAGE_SECONDS])
     ahead: dict[uuid.UUID, float] = dict(cursor.fetchall())
     admitted: list[tuple[Any, ...]] = []
     postponed: dict[uuid.UUID, float] = {}

@@ -76,9 +76,16 @@ WHERE e.id = u.id AND e.lease_token = u.token
 """
 _LATER = """
 UPDATE webhooks_inboundevent
-SET due_at = CASE WHEN attempts >= %s AND NOT %s THEN NULL
+SET due_at = CASE WHEN attempts >= %s THEN NULL
                   ELSE now() + make_interval(secs => power(4, least(attempts, 4))) END,
-    parked = %s
+    parked = %s::jsonb
+WHERE id = %s AND lease_token = %s
+"""
+# The database's own troubles (a deadlock, a restart) say nothing of the callback: it is never given up for
+# them, and seconds later they are over.
+_SOON = """
+UPDATE webhooks_inboundevent
+SET due_at = now() + make_interval(secs => 1 + random()), attempts = attempts - 1
 WHERE id = %s AND lease_token = %s
 """
 
@@ -102,7 +109,7 @@ def receive(
 
 
 def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -> int:
-    """Apply what is due, in batches; returns how many callbacks were applied.
+    """Apply what is due now, in batches; returns how many callbacks were applied.
 
     When a batch fails as a whole, its callbacks are tried one by one, and one that keeps failing is
     parked after ``MAX_ATTEMPTS``.
@@ -126,6 +133,9 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
                 except Exception as error:
                     log.exception("a callback could not be applied", callback=str(one.id))
                     _try_later(one, error)
+        if len(held) < BATCH:
+            # What came meanwhile is worth waiting for: many in one transaction cost little more than one.
+            break
     return done
 
 
@@ -159,8 +169,9 @@ def _apply(held: Sequence[Held], apply: Apply) -> int:
 
 
 def _try_later(one: Held, error: Exception) -> None:
-    reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
     with hot() as cursor:
-        # The database's own troubles say nothing of the callback: it is never given up for them.
-        weather = isinstance(error, OperationalError | InterfaceError)
-        cursor.execute(_LATER, [MAX_ATTEMPTS, weather, reason, one.id, one.token])
+        if isinstance(error, OperationalError | InterfaceError):
+            cursor.execute(_SOON, [one.id, one.token])
+            return
+        reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
+        cursor.execute(_LATER, [MAX_ATTEMPTS, reason, one.id, one.token])
