@@ -31,6 +31,11 @@ class DialectView(APIView):
     #: whether every answer says how the caller stands, or only a refusal for this reason
     always_tells_rate = True
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """Name the verbs for ``Allow``; OPTIONS is refused like any other that is not served."""
+        return [name for name in super().allowed_methods if name != "OPTIONS"]
+
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """Replace DRF's handler: bad key, bad JSON, wrong verb and crashes all pass here."""
         return lambda error, context: self.refuse(as_refusal(error), self.request)
