@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.models import ApiKey
 from messaging import approved
 from messaging.composing_templates import fill
 from messaging.composing_unknown import fill_unknown
@@ -31,6 +32,20 @@ def test_a_header_without_a_key_is_told_where_a_key_belongs(header: str) -> None
     answer = Api().get(AGENTS, HTTP_AUTHORIZATION=header)
     error = refused(answer, 401, "invalid_api_key")
     assert "Authorization: Bearer" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reads"),
+    [
+        (MESSAGES, "application/json"),
+        (f"{TEMPLATES}/examples", "multipart/form-data"),
+        ("/media", "multipart/form-data"),
+    ],
+)
+def test_a_body_of_another_type_is_told_which_type_is_read(org: Customer, path: str, reads: str) -> None:
+    answer = org.api("*", kind=ApiKey.Kind.SK).send("POST", path, b"x", type="text/plain")
+    assert answer.status_code == 415
+    assert f"Send the body as {reads}." in answer.content.decode()
 
 
 def test_a_carousel_stays_one_whatever_its_object_says() -> None:

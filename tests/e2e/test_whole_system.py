@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import re
 import secrets
 import signal
+import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -122,6 +124,20 @@ def test_a_valkey_that_lost_everything_costs_no_message(system):
         assert answer.status == 202, answer.raw
         ids.append(answer.json()["data"]["id"])
     arrive(system, ids)
+
+
+def test_a_connection_that_rested_for_a_while_is_still_there(system):
+    """The next request of a client that keeps its connections must not meet a closed one."""
+    host = system.url.removeprefix("http://")
+    resting = http.client.HTTPConnection(host, timeout=10)
+    for pause in (0, 3.5):
+        time.sleep(pause)
+        assert resting.sock is not None or not pause, "it was said to be kept"
+        resting.request("GET", "/healthz")
+        answer = resting.getresponse()
+        assert answer.status == 200
+        answer.read()
+    resting.close()
 
 
 # --- secrets
