@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import os
 import re
 import secrets
@@ -138,6 +139,19 @@ def test_a_connection_that_rested_for_a_while_is_still_there(system):
         assert answer.status == 200
         answer.read()
     resting.close()
+
+
+def test_a_body_that_comes_in_chunks_is_read_like_any_other(system):
+    """As .NET's client sends JSON, and whoever streams."""
+    body = json.dumps({"to": person(), "template": HELLO}).encode()
+    client = http.client.HTTPConnection(system.url.removeprefix("http://"), timeout=10)
+    headers = {"Authorization": f"Bearer {system.demo['api_key']}", "Content-Type": "application/json"}
+    for parts, status in (([body[:9], body[9:]], 202), ([b"{"] + [b" " * 65_536] * 5, 413)):
+        client.request("POST", "/send-message", iter(parts), headers, encode_chunked=True)
+        answer = client.getresponse()
+        assert answer.status == status, answer.read()
+        assert json.loads(answer.read())["success"] is (status == 202)
+    client.close()
 
 
 # --- secrets
