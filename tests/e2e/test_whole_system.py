@@ -151,6 +151,11 @@ def test_a_body_that_comes_in_chunks_is_read_like_any_other(system):
         answer = client.getresponse()
         assert answer.status == status, answer.read()
         assert json.loads(answer.read())["success"] is (status == 202)
+    client.request("POST", "/messages/bulk", b" " * 2_000_000, {"Authorization": "Bearer nobody"})
+    answer = client.getresponse()
+    assert (answer.status, answer.read()[:9]) == (401, b'{"success')
+    client.request("GET", "/healthz")
+    assert client.getresponse().status == 200, "a long body that was refused cost the connection"
     client.close()
 
 

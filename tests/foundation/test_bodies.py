@@ -88,6 +88,16 @@ def test_a_body_with_a_length_is_not_touched(org: Customer) -> None:
     assert source.taken == len(body)
 
 
+@pytest.mark.parametrize("path", [MESSAGES, "/nowhere", "/auth/register"])
+def test_a_long_body_that_is_refused_is_read_to_its_end_and_not_beyond(path: str) -> None:
+    """Or the connection could not be used for the next request."""
+    body = b"{" + b" " * 300_000
+    length = {"CONTENT_LENGTH": str(len(body)), "HTTP_TRANSFER_ENCODING": ""}
+    status, _, source = answer_to("POST", path, body + b"the next request", key="x", **length)
+    assert status in (400, 401, 404, 413)
+    assert source.taken == len(body)
+
+
 def test_the_entry_point_reads_bodies_whole() -> None:
     from config import wsgi
 
