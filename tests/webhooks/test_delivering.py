@@ -237,6 +237,21 @@ def test_five_days_of_failures_disable_with_a_mail_after_an_hour_a_day_and_at_th
     ]
 
 
+def test_one_failure_after_a_silent_week_is_not_a_week_of_failures(alice, receiver, make):
+    make()
+    receiver.answer = lambda got: (500, {})
+    publish(alice)
+    drain()
+    ago = timezone.now() - timedelta(days=7)
+    Endpoint.objects.update(failing_since=ago, last_attempt_at=ago, notices=2)
+    Delivery.objects.update(due_at=None, status=D.FAILED)
+    publish(alice)
+    drain()
+    endpoint = Endpoint.objects.get()
+    assert (endpoint.enabled, endpoint.notices) == (True, 0)
+    assert endpoint.failing_since > ago + timedelta(days=6)
+
+
 def test_one_success_makes_five_days_begin_anew(alice, receiver, make):
     endpoint, _ = make()
     receiver.answer = lambda got: (500, {})
