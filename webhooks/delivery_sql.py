@@ -83,8 +83,8 @@ SELECT u.id, moved.attempts, u.at, u.milliseconds, u.status, u.error, u.url, u.h
 FROM u JOIN moved USING (id)
 """
 # A healthy endpoint's row is touched every few seconds at most. Failures belong together while something is
-# tried at least every two days (the schedule's longest step is one): an endpoint that failed once last week and
-# had nothing to receive since has not been failing for a week.
+# tried at least every two days (the schedule's longest step is one): an endpoint that failed once last week
+# and had nothing to receive since has not been failing for a week.
 ENDPOINT_STATE = """
 WITH u AS (
     SELECT * FROM unnest(%s::uuid[], %s::boolean[], %s::int[], %s::float[])
