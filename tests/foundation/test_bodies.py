@@ -88,6 +88,15 @@ def test_a_body_with_a_length_is_not_touched(org: Customer) -> None:
     assert source.taken == len(body)
 
 
+def test_a_long_body_that_is_taken_is_taken_whole(org: Customer) -> None:
+    template = {"components": [{"type": "BODY", "text": "Hi {{1}}"}]}
+    rows = [{"parameters": {"1": "x" * 400}} for _ in range(500)]
+    body = json.dumps({"template": template, "rows": rows}).encode()
+    length = {"CONTENT_LENGTH": str(len(body)), "HTTP_TRANSFER_ENCODING": ""}
+    status, told, source = answer_to("POST", f"{TEMPLATES}/lint", body + b"GET /", key=org.key(), **length)
+    assert (status, len(told["rows"]), source.taken) == (200, 500, len(body))
+
+
 @pytest.mark.parametrize("path", [MESSAGES, "/nowhere", "/auth/register"])
 def test_a_long_body_that_is_refused_is_read_to_its_end_and_not_beyond(path: str) -> None:
     """Or the connection could not be used for the next request."""
