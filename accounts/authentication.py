@@ -30,7 +30,7 @@ class KeyAuthentication(BaseAuthentication):
         """Find the caller; raises ``Refusal`` with one of the three key codes."""
         header = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, text = header.partition(" ")
-        if scheme.lower() != "bearer":
+        if scheme.lower() != "bearer" or not text.strip(" "):
             raise Refusal("invalid_api_key", keys.INVALID, cause=NO_BEARER)
         key = keys.authenticate(text.strip(" "))
         structlog.contextvars.bind_contextvars(account=str(key.account_id))

@@ -289,6 +289,16 @@ def charge(ident: str) -> SeenCharge:
     return SeenCharge(_id(data.get("customer")), _id(data.get("payment_intent")), bool(data.get("refunded")))
 
 
+def refunded(payment: str) -> bool:
+    """Tell whether the money of a payment went back whole."""
+    params = {"payment_intent": payment, "limit": PAGE}
+
+    def charges(v1: Any) -> list[dict[str, Any]]:
+        return [_plain(one) for one in v1.charges.list(params).auto_paging_iter()]
+
+    return any(one.get("refunded") for one in _ask(charges))
+
+
 def dispute(ident: str) -> SeenDispute:
     """Return a disputed payment with its customer. Raises ``Missing``."""
     data = _plain(_ask(lambda v1: v1.disputes.retrieve(ident, {"expand": ["charge"]})))

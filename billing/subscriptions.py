@@ -120,7 +120,11 @@ def _write(account_id: uuid.UUID, found: SeenSubscription, before: Subscription 
 
 
 def apply_session(seen: SeenSession) -> bool:
-    """Give what a paid checkout bought besides a plan; once, however often it is told. True: given now."""
+    """Give what a paid checkout bought besides a plan; once, however often it is told. True: given now.
+
+    Nothing is given for money that went back, in whichever order we are told. Raises
+    ``stripe_api.Unavailable``.
+    """
     if seen.mode != "payment" or not seen.paid or not seen.prices:
         return False
     codes = {price: code for code, price in settings.STRIPE_ADD_ON_PRICES.items() if price}
@@ -130,9 +134,13 @@ def apply_session(seen: SeenSession) -> bool:
     if kind is None or owner is None:
         log.warning("a paid checkout is none of ours", session=seen.id, price=price)
         return False
+    given = AddOn.objects.filter(session=seen.id)
+    if given.exists() or (seen.payment and stripe_api.refunded(seen.payment)):
+        return False
     with transaction.atomic():
         customer = customers.locked(owner)
-        if AddOn.objects.filter(session=seen.id).exists():
+        lost = Dispute.objects.filter(account_id=owner, payment=seen.payment, status="lost")
+        if given.exists() or (seen.payment and lost.exists()):
             return False
         period = quota.current_period(customer)
         AddOn.objects.create(

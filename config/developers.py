@@ -53,6 +53,12 @@ OURS: dict[str, tuple[Failure, str, str]] = {
             "Nothing was processed, so POST /messages/{id}/retry is safe. Hermod had tried six times.",
         ),
         (
+            transitions.CANCELED,
+            "Nobody",
+            "It was taken back on purpose, with POST /messages/{id}/cancel or in the dashboard. Send a new "
+            "message if it was a mistake.",
+        ),
+        (
             transitions.FAILED,
             "You",
             "WhatsApp gave no reason. Try once more with POST /messages/{id}/retry, and check the number and "

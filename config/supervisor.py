@@ -276,7 +276,9 @@ class Supervisor:
         python = sys.executable
         gunicorn = [python, "-m", "gunicorn", "config.wsgi:application", "--bind", f"{HOST}:{port}"]
         gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8"]
-        gunicorn += ["--no-control-socket", "--log-level", "warning"]
+        # Longer than load balancers and clients keep an idle connection: whoever closes first must not be
+        # us, or a request that is on its way at that moment is lost.
+        gunicorn += ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
         self.processes.start("web", gunicorn, self.env, stage=1)
         celery = [python, "-m", "celery", "--quiet", "-A", "config"]
         for number in range(1, WORKERS + 1):

@@ -4,8 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.bodies import WholeBodies
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+application = WholeBodies(get_wsgi_application())
 
 from config.checks import refuse_misconfiguration  # noqa: E402  (needs the settings)
 

@@ -115,7 +115,7 @@ def _text_header(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None
         sheet.refusals.append(
             Refusal(
                 "template_header_too_many_parameters",
-                "The template's header has several placeholder; WhatsApp allows one. Edit the template.",
+                "The template's header has several placeholders; WhatsApp allows one. Edit the template.",
                 param="template.header_parameters",
             )
         )
@@ -231,4 +231,4 @@ def _carousel(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
             )
         )
     elif what.carousel and isinstance(cards, list):
-        sheet.components.append({"type": "carousel", **what.carousel})
+        sheet.components.append({**what.carousel, "type": "carousel"})

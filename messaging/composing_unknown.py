@@ -31,7 +31,7 @@ def fill_unknown(what: FilledTemplate) -> RawTemplate:
         part = {"type": "limited_time_offer", "limited_time_offer": what.limited_time_offer}
         sheet.add("limited_time_offer", [part])
     if what.carousel:
-        sheet.components.append({"type": "carousel", **what.carousel})
+        sheet.components.append({**what.carousel, "type": "carousel"})
     buttons = guessed_components(what)
     sheet.components += buttons.components
     for refusal in sheet.refusals + buttons.refusals:

@@ -207,6 +207,12 @@ class TestForm(forms.Form):
         return digits
 
 
+def facts(sent: Message | None) -> dict[str, Any]:
+    """Return what a test message's timeline shows."""
+    events = list(sent.events.order_by("sequence")) if sent else []
+    return {"sent": sent, "events": events, "moving": bool(sent and sent.status not in SETTLED)}
+
+
 class Test(SetUpView):
     """``/app/setup/test``: hello_world to oneself, and its timeline as it happens."""
 
@@ -216,7 +222,7 @@ class Test(SetUpView):
         """Ask for the number, or show what became of the last test."""
         initial = {"to": f"+{SANDBOX_PHONE}"} if in_sandbox() else {}
         sent = None if "again" in request.GET else self.sent()
-        return self.show("app/setup/test.html", form=TestForm(initial=initial), **self.facts(sent))
+        return self.show("app/setup/test.html", form=TestForm(initial=initial), **facts(sent))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Queue it."""
@@ -233,23 +239,20 @@ class Test(SetUpView):
                 return HttpResponseRedirect("/app/setup/test")
             except Refusal as refusal:
                 take(form, refusal)
-        return self.show("app/setup/test.html", status=400, form=form, **self.facts(None))
-
-    def facts(self, sent: Message | None) -> dict[str, Any]:
-        """Return what the timeline shows."""
-        events = list(sent.events.order_by("sequence")) if sent else []
-        return {"sent": sent, "events": events, "moving": bool(sent and sent.status not in SETTLED)}
+        return self.show("app/setup/test.html", status=400, form=form, **facts(None))
 
 
-class TestTimeline(Test):
+class TestTimeline(SetUpView):
     """``/app/setup/test/<id>``: the timeline alone, for the page that watches it."""
 
-    def get(self, request: HttpRequest, message_id: str = "") -> HttpResponse:
+    step = "test"
+
+    def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
         """Answer with the timeline; one that moves no more does not ask again."""
         found = Message.objects.filter(account=self.account, pk=id_of(message_id)).first()
         if found is None:
             raise Refusal("not_found", _("No message found with this id."))
-        return self.page("app/setup/timeline.html", **self.facts(found))
+        return self.page("app/setup/timeline.html", **facts(found))
 
 
 class Next(SetUpView):

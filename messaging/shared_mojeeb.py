@@ -17,6 +17,7 @@ from config.fields import ID
 from messaging import idempotency, reading
 from messaging.models import Message, Status
 from messaging.shared_accepting import Accepted, accept_once
+from messaging.transitions import CANCELED
 
 #: J48: a plus, country code and number; nothing is guessed or tidied
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -109,7 +110,7 @@ def message_object(message: Message) -> dict[str, Any]:
         written["sent_at"] = when(reading.handed_over_at(message))
     if status == "failed":
         written["failed_at"] = when(reading.ended_at(message))
-        written["failure_reason"] = "canceled" if message.status == Status.CANCELED else message.failure
+        written["failure_reason"] = CANCELED.slug if message.status == Status.CANCELED else message.failure
     return written | ({"dry_run": True} if message.dry_run else {})
 
 

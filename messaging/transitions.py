@@ -34,6 +34,8 @@ class Failure:
 
 #: Meta reported a failure without a reason
 FAILED = Failure("failed", "WhatsApp could not deliver this message.")
+#: the word that /v1, which has no status for it, gives a canceled message
+CANCELED = Failure("canceled", "The message was canceled before it was handed to WhatsApp.")
 
 
 @dataclass(frozen=True, slots=True)

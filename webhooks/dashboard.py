@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.shared_dashboard import DashboardView, Role, id_of
+from billing.plans import LIMITS, Plan
 from config.errors import Refusal
 from config.forms import take
 from webhooks import endpoints, records
@@ -74,7 +75,8 @@ class Webhooks(DashboardView):
         if not form.is_valid():
             return self.show(form, status=400)
         try:
-            made, secret = endpoints.create(self.account, form.given())
+            plan_has = LIMITS[Plan(self.account.plan)].endpoints
+            made, secret = endpoints.create(self.account, form.given(), plan_has=plan_has)
         except Refusal as refusal:
             take(form, refusal)
             return self.show(form, status=400)

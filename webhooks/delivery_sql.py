@@ -87,7 +87,9 @@ INSERT INTO webhooks_attempt
 SELECT u.id, moved.attempts, u.at, u.milliseconds, u.status, u.error, u.url, u.headers, u.response
 FROM u JOIN moved USING (id)
 """
-# A healthy endpoint's row is touched every few seconds at most.
+# A healthy endpoint's row is touched every few seconds at most. Failures belong together while something is
+# tried at least every two days (the schedule's longest step is one): an endpoint that failed once last week
+# and had nothing to receive since has not been failing for a week.
 ENDPOINT_STATE = """
 WITH u AS (
     SELECT * FROM unnest(%s::uuid[], %s::boolean[], %s::int[], %s::float[])
@@ -103,8 +105,10 @@ SET last_attempt_at = now(),
     last_success_at = CASE WHEN u.arrived THEN now() ELSE e.last_success_at END,
     failures = u.failures + CASE WHEN u.arrived THEN 0 ELSE e.failures END,
     failing_since = CASE WHEN u.failures = 0 THEN NULL
-                         WHEN u.arrived THEN now() ELSE coalesce(e.failing_since, now()) END,
-    notices = CASE WHEN u.arrived THEN 0 ELSE e.notices END,
+                         WHEN u.arrived OR e.last_attempt_at < now() - interval '2 days' THEN now()
+                         ELSE coalesce(e.failing_since, now()) END,
+    notices = CASE WHEN u.arrived OR u.failures > 0 AND e.last_attempt_at < now() - interval '2 days' THEN 0
+                   ELSE e.notices END,
     breaker_open_since = CASE
         WHEN u.failures + CASE WHEN u.arrived THEN 0 ELSE e.failures END >= %s
             THEN coalesce(e.breaker_open_since, now())

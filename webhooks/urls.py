@@ -28,5 +28,5 @@ urlpatterns = [
     path("app/webhooks/<str:endpoint_id>/<str:delivery_id>", dashboard.DeliveryPage.as_view()),
     path("app/webhooks/<str:endpoint_id>/<str:delivery_id>/replay", dashboard.Replay.as_view()),
     path("webhooks/whatsapp", MetaCallback.as_view()),
-    path("webhooks/whatsapp/<str:callback_key>", MetaCallback.as_view()),
+    path("webhooks/whatsapp/<slug:callback_key>", MetaCallback.as_view()),
 ]

@@ -174,6 +174,16 @@ def _charge(world: World, given: Object, ident: str) -> Object:
     return public(world.get("charges", ident))
 
 
+def _charges(world: World, given: Object, _id: str) -> Object:
+    only(given, "payment_intent", "customer", "limit", "starting_after", "expand")
+    rows = [
+        public(one)
+        for one in world.tables["charges"].values()
+        if all(given.get(name, one[name]) == one[name] for name in ("payment_intent", "customer"))
+    ]
+    return page(rows, given, "/v1/charges")
+
+
 def _dispute(world: World, given: Object, ident: str) -> Object:
     shown = public(world.get("disputes", ident))
     if "charge" in (given.get("expand") or []):
@@ -197,6 +207,7 @@ _CALLS: list[tuple[str, str, Call]] = [
     ("GET", "/v1/subscriptions", _subscriptions),
     ("GET", "/v1/subscriptions/{id}", _subscription),
     ("DELETE", "/v1/subscriptions/{id}", _cancel),
+    ("GET", "/v1/charges", _charges),
     ("GET", "/v1/charges/{id}", _charge),
     ("GET", "/v1/disputes/{id}", _dispute),
     ("GET", "/v1/prices/{id}", _price),

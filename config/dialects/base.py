@@ -31,9 +31,15 @@ class DialectView(APIView):
     #: whether every answer says how the caller stands, or only a refusal for this reason
     always_tells_rate = True
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """Name the verbs for ``Allow``; OPTIONS is refused like any other that is not served."""
+        return [name for name in super().allowed_methods if name != "OPTIONS"]
+
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """Replace DRF's handler: bad key, bad JSON, wrong verb and crashes all pass here."""
-        return lambda error, context: self.refuse(as_refusal(error), self.request)
+        reads = self.parser_classes[0].media_type
+        return lambda error, context: self.refuse(as_refusal(error, reads=reads), self.request)
 
     def check_throttles(self, request: Request) -> None:
         """Count the request; raises ``Refusal`` (``rate_limit_exceeded``) when the window is used up."""
@@ -55,14 +61,17 @@ class DialectView(APIView):
         return response
 
 
-def as_refusal(error: Exception) -> Refusal:
-    """Translate whatever a view raised into a ``Refusal``; a bug is logged and becomes ``internal_error``."""
+def as_refusal(error: Exception, *, reads: str | None = None) -> Refusal:
+    """Translate whatever a view raised into a ``Refusal``; a bug is logged and becomes ``internal_error``.
+
+    ``reads`` is the type of body that the view takes.
+    """
     if isinstance(error, Refusal):
         return error
     if isinstance(error, exceptions.MethodNotAllowed):
         return Refusal("method_not_allowed", "This method is not allowed here.")
     if isinstance(error, exceptions.UnsupportedMediaType):
-        return Refusal("unsupported_media_type", "Send the body as application/json.")
+        return Refusal("unsupported_media_type", f"Send the body as {reads or 'application/json'}.")
     if isinstance(error, exceptions.NotAcceptable):
         return Refusal("not_acceptable", "Only application/json is available here.")
     if isinstance(error, RequestDataTooBig):

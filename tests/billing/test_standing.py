@@ -371,6 +371,24 @@ def test_a_refund_takes_the_add_on_back(stripe, account, small):
     assert AddOn.objects.get().revoked_at is not None
 
 
+@pytest.mark.parametrize("how", ["refunded", "disputed and lost"])
+def test_money_that_went_back_buys_nothing_in_whichever_order_it_is_told(stripe, account, small, how):
+    """The checkout's own event comes last, or is lost and the checkout found at night."""
+    buy(stripe, account, "messages_1000")
+    charge = next(iter(stripe.world.tables["charges"]))
+    if how == "refunded":
+        stripe.do(stripe.world.refund, charge)
+    else:
+        found = stripe.do(stripe.world.dispute, charge)
+        stripe.do(stripe.world.close_dispute, found["id"], "lost")
+    later = [event for event in stripe.events if event["type"] == "checkout.session.completed"]
+    stripe.carry([event for event in stripe.events if event not in later])
+    stripe.carry(later)
+    subscriptions.reconcile()
+    assert not AddOn.objects.exists()
+    assert quota.usage(account.pk).limit == 10
+
+
 # --- disputes
 
 

@@ -181,3 +181,14 @@ def test_a_member_looks_and_replays_but_changes_nothing(alice, receiver):
         assert member.post(path, {"url": receiver.url, "events": ["*"]}).status_code == 403, path
     assert member.post(f"{page}/replay", {"hours": "24"})["Location"] == page
     assert Message.objects.count() == 0
+
+
+def test_the_page_makes_no_more_endpoints_than_the_plan_has():
+    account = make_owned("Freya", plan="free")
+    page = signed_in(account)
+    form = {"url": "https://example.com/hook", "events": "*"}
+    assert page.post("/app/webhooks", form).status_code == 200
+    answer = page.post("/app/webhooks", form)
+    assert answer.status_code == 400
+    assert "Your plan has 1 webhook endpoint." in answer.content.decode()
+    assert Endpoint.objects.filter(account=account).count() == 1

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import http.client
+import json
 import os
 import re
+import secrets
 import signal
+import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
+from billing.sandbox import seed as stripe
+from config.supervisor import read_env_file
 from messaging.sandbox import seed
 from tests.support.meta import eventually, person
-from tests.support.processes import System, command_line, csrf_of, is_gone
+from tests.support.processes import Browser, System, command_line, csrf_of, is_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 HELLO = {"name": "hello_world", "language": "en_US"}
@@ -120,6 +127,38 @@ def test_a_valkey_that_lost_everything_costs_no_message(system):
     arrive(system, ids)
 
 
+def test_a_connection_that_rested_for_a_while_is_still_there(system):
+    """The next request of a client that keeps its connections must not meet a closed one."""
+    host = system.url.removeprefix("http://")
+    resting = http.client.HTTPConnection(host, timeout=10)
+    for pause in (0, 3.5):
+        time.sleep(pause)
+        assert resting.sock is not None or not pause, "it was said to be kept"
+        resting.request("GET", "/healthz")
+        answer = resting.getresponse()
+        assert answer.status == 200
+        answer.read()
+    resting.close()
+
+
+def test_a_body_that_comes_in_chunks_is_read_like_any_other(system):
+    """As .NET's client sends JSON, and whoever streams."""
+    body = json.dumps({"to": person(), "template": HELLO}).encode()
+    client = http.client.HTTPConnection(system.url.removeprefix("http://"), timeout=10)
+    headers = {"Authorization": f"Bearer {system.demo['api_key']}", "Content-Type": "application/json"}
+    for parts, status in (([body[:9], body[9:]], 202), ([b"{"] + [b" " * 65_536] * 5, 413)):
+        client.request("POST", "/send-message", iter(parts), headers, encode_chunked=True)
+        answer = client.getresponse()
+        assert answer.status == status, answer.read()
+        assert json.loads(answer.read())["success"] is (status == 202)
+    client.request("POST", "/messages/bulk", b" " * 2_000_000, {"Authorization": "Bearer nobody"})
+    answer = client.getresponse()
+    assert (answer.status, answer.read()[:9]) == (401, b'{"success')
+    client.request("GET", "/healthz")
+    assert client.getresponse().status == 200, "a long body that was refused cost the connection"
+    client.close()
+
+
 # --- secrets
 
 
@@ -141,10 +180,10 @@ SECRETS = {
 }
 
 
-def leaks(places: Iterable[tuple[str, bytes]]) -> list[str]:
+def leaks(places: Iterable[tuple[str, bytes]], secrets: Mapping[str, set[bytes]] = SECRETS) -> list[str]:
     found = []
     for place, raw in places:
-        for name, forms in SECRETS.items():
+        for name, forms in secrets.items():
             found += [f"{name} in {place}" for form in forms if form in raw]
     return found
 
@@ -186,6 +225,7 @@ def pages_of(system: System) -> Iterator[tuple[str, bytes]]:
 
 def admin_pages(system: System) -> Iterator[tuple[str, bytes]]:
     # The admin sends whoever is not signed in to the one place where people sign in.
+    system.browser.cookies.clear()
     page = system.browser.ask(f"{system.url}/admin/")
     login = f"{system.url}/accounts/login/?next=/admin/"
     assert page.url.startswith(f"{system.url}/accounts/login/")
@@ -237,6 +277,93 @@ def test_no_secret_of_meta_is_anywhere_it_could_be_read(system, superuser):
     assert not leaks(pages)
     kept = [path for path in system.data.glob("*") if path.is_file()]
     assert not leaks((path.name, path.read_bytes()) for path in kept)
+
+
+class Stranger:
+    """A customer who makes one secret of each kind, and then is careless with them."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.browser = Browser()
+        ask = {"name": "Stranger", "email": "stranger@example.com"}
+        self.key = self._data("/auth/register", ask, key="")["apiKey"]
+        self.made: dict[str, str] = {}
+        spare = self._data("/auth/me/keys", {"name": "spare"})["apiKey"]
+        self.made |= {"spare key": spare, "first key": self.key}
+        self.key = self.made["key after rotation"] = self._data("/auth/me/rotate-key", {})["apiKey"]
+        self._number()
+        self._endpoint()
+        self._careless()
+
+    def _data(self, path: str, body: Any, *, key: str | None = None, method: str | None = None) -> Any:
+        answer = self.browser.ask(
+            self.system.url + path, body, key=self.key if key is None else key, method=method
+        )
+        assert answer.status < 300, answer.raw
+        return answer.json()["data"]
+
+    def _number(self) -> None:
+        given = seed.number(4)
+        own = self.made["own app secret"] = secrets.token_hex(16)
+        body = {"whatsappAccessToken": given.access_token, "whatsappPhoneNumberId": given.phone_number_id}
+        self._data("/auth/me/credentials", body | {"whatsappAppSecret": own}, method="PUT")
+
+    def _endpoint(self) -> None:
+        header = self.made["header of an endpoint"] = f"Basic {secrets.token_urlsafe(24)}"
+        # Nobody listens there: each attempt fails, is logged and is tried again.
+        body = {"url": "http://127.0.0.1:9/hook", "headers": {"Authorization": header}}
+        made = self._data("/webhook-endpoints", body)
+        path = f"/webhook-endpoints/{made['id']}"
+        self.made["endpoint secret"] = made["secret"].removeprefix("whsec_")
+        again = self._data(f"{path}/rotate-secret", {})["secret"]
+        self.made["endpoint secret after rotation"] = again.removeprefix("whsec_")
+        self._data(f"{path}/test", {})
+        eventually(lambda: self._data(f"{path}/deliveries", None)[0]["attempts"], 20)
+        self.seen = [
+            (one, self.browser.ask(self.system.url + one, key=self.key).raw)
+            for one in (
+                path,
+                "/webhook-endpoints",
+                f"{path}/deliveries",
+                "/auth/me",
+                "/auth/me/keys",
+                "/events",
+            )
+        ]
+
+    def _careless(self) -> None:
+        """Put the keys where they do not belong: in addresses, fields and headers."""
+        ask, url = self.browser.ask, self.system.url
+        for key in (self.key, self.made["spare key"]):
+            self.seen += [
+                ("query", ask(f"{url}/messages?api_key={key}").raw),
+                ("nowhere", ask(f"{url}/{key}").raw),
+                ("field", ask(f"{url}/send-message", {"to": key, "message": key[:5]}, key=key).raw),
+                ("v1", ask(f"{url}/v1/whatsapp/messages", {"agent_id": key}, key=key).raw),
+                ("callback", ask(f"{url}/webhooks/whatsapp/{key}", {"object": key}).raw),
+                ("stripe", ask(f"{url}/webhooks/stripe", {"id": key}).raw),
+            ]
+
+
+def test_no_secret_of_a_customer_or_of_the_house_is_anywhere_it_could_be_read(system, superuser):
+    stranger = Stranger(system)
+    theirs = {name: spellings(secret) for name, secret in stranger.made.items()}
+    house = read_env_file(system.data / "secrets.env")
+    ours = {name: spellings(house[name]) for name in ("SECRET_KEY", "CREDENTIALS_KEYS")}
+    ours |= {"Stripe key": spellings(stripe.SECRET_KEY), "Stripe secret": spellings(stripe.WEBHOOK_SECRET)}
+    # What `make run` shows on purpose to whoever started it, and keeps for them in a file.
+    shown = {name: spellings(system.demo[name]) for name in ("password", "api_key", "v1_key")}
+
+    every = theirs | ours | shown
+    assert len(every) == 14
+    assert not leaks(system.dump(), every)
+    assert not leaks(system.redis_dump(), every)
+    assert not leaks([("output", system.printed.encode())], theirs | ours)
+    family = [*system.family(), system.process.pid]
+    assert not leaks(((f"command line {pid}", command_line(pid).encode()) for pid in family), every)
+    assert not leaks(pages_of(system), every)
+    # A refusal may repeat what stood in the address, not more.
+    assert not leaks([one for one in stranger.seen if one[0] != "nowhere"], theirs)
 
 
 # --- the end

@@ -65,6 +65,12 @@ def drain(seconds=20.0):
     return deliveries.drain(seconds=seconds, linger=0.35)
 
 
+def drain_until_tried(attempts):
+    """Drain until so many attempts were made: a busy machine may be slower than a drain lingers."""
+    while Attempt.objects.count() < attempts:
+        drain()
+
+
 def pass_time(seconds):
     """Let time pass for everything that waits: what is due later is due so much earlier."""
     by = timedelta(seconds=seconds)
@@ -235,6 +241,21 @@ def test_five_days_of_failures_disable_with_a_mail_after_an_hour_a_day_and_at_th
         "Your webhook endpoint has been failing for a day",
         "Your webhook endpoint was disabled",
     ]
+
+
+def test_one_failure_after_a_silent_week_is_not_a_week_of_failures(alice, receiver, make):
+    make()
+    receiver.answer = lambda got: (500, {})
+    publish(alice)
+    drain_until_tried(1)
+    ago = timezone.now() - timedelta(days=7)
+    Endpoint.objects.update(failing_since=ago, last_attempt_at=ago, notices=2)
+    Delivery.objects.update(due_at=None, status=D.FAILED)
+    publish(alice)
+    drain_until_tried(2)
+    endpoint = Endpoint.objects.get()
+    assert (endpoint.enabled, endpoint.notices) == (True, 0)
+    assert endpoint.failing_since > ago + timedelta(days=6)
 
 
 def test_one_success_makes_five_days_begin_anew(alice, receiver, make):
