@@ -324,7 +324,9 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
     if not message.dry_run:
         if as_test:
             raise Refusal("conflict", "A test key cannot send a real message again. Use a live one.")
-        number = default_connection(account)
+        number = message.connection  # which it goes out from again; a removed one's place is taken (W49)
+        if number is None or number.removed_at is not None:
+            number = default_connection(account)
         if number is None:
             raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
         _refuse_while_paused(number)

@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts import connections
+from accounts.connections import Credentials
+from accounts.models import Connection
+from config.secret import Secret
 from messaging.models import Message, Status
 from messaging.timeline import Change, Failure, record
 from tests.factories import api, connect, make_account, make_key, make_message
@@ -111,6 +115,19 @@ def test_a_second_retry_lives_no_longer_than_the_first(alice, number):
         assert retry(alice, message).status_code == 202
     message.refresh_from_db()
     assert (message.expires_at - timezone.now()).total_seconds() <= 60
+
+
+def test_a_retry_waits_for_its_own_number_not_for_the_default_one(alice, number):
+    mine = support.queue(alice)
+    record([Change(mine.pk, Status.FAILED, failure=UNREACHABLE)])
+    until = timezone.now() + timedelta(seconds=30)
+    other = connections.add_number(alice, number.agent, Credentials(Secret("EAAother"), "106540359999999"))
+    connections.make_default(alice, other.pk)
+    Connection.objects.filter(pk=other.pk).update(breaker_open_since=timezone.now(), paused_until=until)
+    assert retry(alice, mine).status_code == 202
+    record([Change(mine.pk, Status.FAILED, failure=UNREACHABLE)])
+    Connection.objects.filter(pk=number.pk).update(breaker_open_since=timezone.now(), paused_until=until)
+    assert retry(alice, mine).status_code == 503
 
 
 def test_a_retry_without_credentials_is_refused_and_changes_nothing():
