@@ -155,7 +155,16 @@ class DisputeAdmin(Ledger):
 class SubscriptionAdmin(Ledger):
     """Subscriptions as Stripe last described them."""
 
-    list_display = ["account", "plan", "status", "period_end_at", "cancel_at", "past_due_since", "fetched_at"]
+    list_display = [
+        "account",
+        "plan",
+        "status",
+        "period_end_at",
+        "cancel_at",
+        "past_due_since",
+        "next_plan",
+        "fetched_at",
+    ]
     list_select_related = ["account"]
     list_filter = ["status", "plan"]
     search_fields = ["account__name", "account__email", "id"]

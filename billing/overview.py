@@ -35,6 +35,17 @@ class Overview:
     disputed: bool
 
     @property
+    def next_plan(self) -> Plan | None:
+        """Return the plan that the subscription changes to by itself, as a downgrade does."""
+        coming = self.subscription.next_plan if self.subscription is not None else ""
+        return Plan(coming) if coming else None
+
+    @property
+    def next_plan_at(self) -> datetime | None:
+        """Return when it does."""
+        return self.subscription.next_plan_at if self.subscription is not None else None
+
+    @property
     def banner(self) -> str:
         """Return the sentence that every page should show; empty when all is well."""
         if self.grace_until is not None:
@@ -49,6 +60,8 @@ class Overview:
         if self.subscription is not None and self.subscription.cancel_at is not None:
             day = self.subscription.cancel_at.strftime("%Y-%m-%d")
             return f"Your subscription ends on {day}; it can be resumed in the billing portal until then."
+        if self.next_plan is not None and self.next_plan_at is not None:
+            return f"Your plan changes to {self.next_plan.label} on {self.next_plan_at:%Y-%m-%d}."
         return ""
 
 

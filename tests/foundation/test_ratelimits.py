@@ -10,6 +10,7 @@ import redis
 from django.conf import settings as django_settings
 
 from accounts.models import Account
+from billing import gate, gate_v1
 from config import ratelimits
 from config import redis as our_redis
 from tests.factories import api, make_account, make_key, redis_at
@@ -130,6 +131,28 @@ def test_each_key_has_a_counter_of_its_own():
 def test_a_key_with_a_limit_of_its_own_is_counted_by_it():
     _, text = make_key(make_account("pro"), rate_limit_per_minute=7)
     assert api(text).get("/auth/me")["X-RateLimit-Limit"] == "7"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("plan", "own", "w", "v1"),
+    [
+        ("free", 500, 20, None),  # made on a larger plan, which has ended (W38)
+        ("pro", 2_000, 500, 500),
+        ("pro", 7, 7, 7),
+        ("pro", None, 500, 60),
+        ("pro", 20_000, 20_000, 20_000),  # agreed with an operator: nobody can ask for as much
+    ],
+)
+def test_a_keys_own_limit_stays_within_the_plan_of_this_moment(plan, own, w, v1):
+    account = make_account("enterprise")
+    key, text = make_key(account, rate_limit_per_minute=own)
+    assert api(text).get("/auth/me")["X-RateLimit-Limit"] == str(own or 2_000)
+    Account.objects.filter(pk=account.pk).update(plan=plan)
+    assert api(text).get("/auth/me")["X-RateLimit-Limit"] == str(w)
+    account.refresh_from_db()
+    if v1:
+        assert gate.requests_per_minute(key, account, gate_v1.REQUESTS_PER_MINUTE) == v1
 
 
 @pytest.mark.django_db
