@@ -195,7 +195,6 @@ class StripeEventAdmin(Ledger):
     """Events that rang; those that were given up have a trouble and no due time."""
 
     list_display = ["id", "type", "customer", "received_at", "applied_at", "attempts", "due_at"]
-    list_filter = ["type"]
     search_fields = ["id", "customer", "subject"]
     ordering = ["-received_at"]
     exclude = ["lease_token"]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import uuid
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models import Account, Agent
 from billing import customers, quota
-from billing.models import AddOn, Adjustment, Customer, Dispute, Subscription
-from billing.plans import LIMITS, ORDER, Plan
+from billing.models import AddOn, Adjustment, Customer, Dispute, QuotaPeriod, Subscription
+from billing.plans import LIMITS, ORDER, Plan, monthly_messages
 from billing.standing import grace_until
 from billing.subscriptions import EXISTING
 from config.errors import Refusal
@@ -88,6 +90,17 @@ def overview(account: Account) -> Overview:
         .exclude(status__in=("won", "warning_closed", "prevented"))
         .exists(),
     )
+
+
+def used_by(accounts: Collection[Account]) -> dict[uuid.UUID, tuple[int, int | None]]:
+    """Return what some accounts have used in their billing periods, and of how many; one query."""
+    periods = (
+        QuotaPeriod.objects.filter(account__in=accounts, used=None, ends_at__gt=timezone.now())
+        .annotate(so_far=Sum("slots__used"))
+        .order_by("starts_at")
+    )
+    found = {one.pk: (0, monthly_messages(one.plan)) for one in accounts}
+    return found | {one.account_id: (one.so_far or 0, one.limit) for one in periods}
 
 
 def _agents(plan: str, add_ons: list[AddOn]) -> int | None:
