@@ -21,7 +21,7 @@ from config import redis as our_redis
 log = structlog.get_logger(__name__)
 
 #: a page may wait a little longer for Redis than an accepted message may
-TIMEOUT_SECONDS = 1.0
+TIMEOUT_SECONDS = 0.5
 #: entries that a process keeps while Redis is away
 MOST_ENTRIES = 10_000
 
