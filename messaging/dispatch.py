@@ -82,10 +82,7 @@ class Pipeline:
 
     async def run(self) -> None:
         """Work until there is nothing left to do, the time is up or the process is asked to stop."""
-        if self._linger is None:
-            self._lifetime = Lifetime(seconds=self._seconds)
-        else:
-            self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
+        self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
         self._slot_added = asyncio.Event()
         self._marked = asyncio.Event()  # clear while a batch is between the heap and its calls
         self._marked.set()

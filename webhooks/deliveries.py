@@ -87,10 +87,7 @@ class Deliverer:
 
     async def run(self) -> None:
         """Work until there is nothing left to do, the time is up or the process is asked to stop."""
-        if self._linger is None:
-            self._lifetime = Lifetime(seconds=self._seconds)
-        else:
-            self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
+        self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
         self._claimer, recorder = DatabaseThread("deliver-claim"), DatabaseThread("deliver-record")
         async with egress.session() as self._session:
             recording = asyncio.create_task(self._record(recorder))

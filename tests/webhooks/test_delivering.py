@@ -15,7 +15,6 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from tests.webhooks.receiver import Receiver
 from webhooks import claims, deliveries, endpoints, notices, outbox, records
 from webhooks.endpoints import Given
 from webhooks.lines import FIRST_WINDOW
@@ -26,20 +25,6 @@ from webhooks.schedule import DELAYS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 D = Delivery.Status
-
-
-@pytest.fixture(scope="module")
-def server():
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def receiver(server, settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    server.forget()
-    return server
 
 
 @pytest.fixture
@@ -293,14 +278,14 @@ def test_the_breaker_lets_one_probe_through_and_recovery_begins_slowly(alice, re
 
 
 def test_twenty_hanging_endpoints_do_not_hold_up_a_healthy_one(alice, charlie, receiver, make, settings):
-    settings.WEBHOOK_TIMEOUT_SECONDS = 2.0
+    settings.WEBHOOK_TIMEOUT_SECONDS = 5.0
     for n in range(20):
         make(f"/hangs{n}")
     receiver.hangs = {f"/hangs{n}" for n in range(20)}
     make("/healthy", charlie)
     publish(alice, 10)
     publish(charlie, 100)
-    runner = threading.Thread(target=lambda: (drain(seconds=2.5), connection.close()))
+    runner = threading.Thread(target=lambda: (drain(seconds=5.5), connection.close()))
     began = time.monotonic()
     runner.start()
     while len(receiver.ids("/healthy")) < 100 and time.monotonic() - began < 10:
@@ -310,10 +295,10 @@ def test_twenty_hanging_endpoints_do_not_hold_up_a_healthy_one(alice, charlie, r
     most = max(receiver.most_under_way[f"/hangs{n}"] for n in range(20))
     runner.join()
     assert len(set(receiver.ids("/healthy"))) == 100
-    assert took < 2.0, took
+    assert took < 5.0, took
     assert most <= FIRST_WINDOW
     attempt = Attempt.objects.filter(status=None).first()
-    assert attempt.error == "No answer within 2 seconds."
+    assert attempt.error == "No answer within 5 seconds."
 
 
 def test_events_of_one_message_go_out_in_their_order(alice, receiver, make):

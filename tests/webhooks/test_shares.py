@@ -10,7 +10,6 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from tests.webhooks.receiver import Receiver
 from webhooks import claims, deliveries, endpoints, outbox
 from webhooks.endpoints import Given
 from webhooks.lines import FIRST_WINDOW, share
@@ -18,14 +17,6 @@ from webhooks.models import Delivery
 from webhooks.outbox import Announcement
 
 HOOKS = 8
-
-
-@pytest.fixture
-def receiver(settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    made = Receiver()
-    yield made
-    made.close()
 
 
 def hooks(account, receiver, *paths):
@@ -42,7 +33,7 @@ def test_a_hanging_account_leaves_places_to_whoever_comes_later(
     alice, charlie, receiver, settings, monkeypatch
 ):
     """Her eight endpoints may have four requests each under way, twice as many as there are places."""
-    settings.WEBHOOK_TIMEOUT_SECONDS = 4.0
+    settings.WEBHOOK_TIMEOUT_SECONDS = 20.0
     monkeypatch.setattr(deliveries, "CAPACITY", 16)
     monkeypatch.setattr(deliveries, "LEASED_AT_MOST", 40)
     hanging = [f"/hangs{n}" for n in range(HOOKS)]
@@ -50,20 +41,21 @@ def test_a_hanging_account_leaves_places_to_whoever_comes_later(
     hooks(alice, receiver, *hanging)
     hooks(charlie, receiver, "/healthy")
     publish(alice, 30)
-    runner = threading.Thread(target=lambda: (deliveries.drain(seconds=6, linger=0.5), connection.close()))
+    runner = threading.Thread(target=lambda: (deliveries.drain(seconds=15, linger=0.5), connection.close()))
     runner.start()
     ends = time.monotonic() + 10
     while sum(receiver.under_way.values()) < 8 and time.monotonic() < ends:
         time.sleep(0.01)
     began = time.monotonic()
     publish(charlie, 40)
-    while len(receiver.ids("/healthy")) < 40 and time.monotonic() - began < 10:
+    while len(receiver.ids("/healthy")) < 40 and time.monotonic() - began < 12:
         time.sleep(0.01)
     took = time.monotonic() - began
     most = sum(receiver.most_under_way[path] for path in hanging)
+    receiver.ended.set()  # hers are let go: nothing more to see
     runner.join()
     assert len(set(receiver.ids("/healthy"))) == 40
-    assert took < 3, "they went out while hers still hung"
+    assert took < 10, "they went out while hers still hung"
     assert most == 8
 
 
