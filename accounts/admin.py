@@ -60,7 +60,7 @@ class AccountAdmin(Page):
         found.result_list = page
         return found
 
-    @admin.display(description="used in this period")
+    @admin.display(description="used")
     def used(self, account: Any) -> str:
         """Return messages of the billing period, of how many."""
         used, limit = account.usage

@@ -11,6 +11,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,6 +19,8 @@ from django.http import HttpRequest
 from config.admin import Ledger
 
 admin.site.unregister([Authenticator, EmailAddress, UserSession])
+# Otherwise the first page has two parts called "Accounts".
+apps.get_app_config("account").verbose_name = "Addresses of people"
 
 
 @admin.register(Authenticator)
