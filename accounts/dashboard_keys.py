@@ -119,11 +119,10 @@ class Keys(DashboardView):
         rate = given["rate_limit_per_minute"]
         if kind in (ApiKey.Kind.MK, ApiKey.Kind.MK_TEST):
             refuse_below_pro(self.account)
-        else:
-            most = LIMITS[Plan(self.account.plan)].requests_per_minute
-            if rate is not None and rate > most:
-                said = _("Your plan allows at most {most} requests a minute.").format(most=most)
-                raise Invalid([FieldError("rate_limit_per_minute", said)])
+        most = LIMITS[Plan(self.account.plan)].requests_per_minute
+        if rate is not None and rate > most:
+            said = _("Your plan allows at most {most} requests a minute.").format(most=most)
+            raise Invalid([FieldError("rate_limit_per_minute", said)])
         chosen = given.get("agent_ids") or None
         days = given["days"]
         return keys.create(

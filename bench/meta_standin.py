@@ -20,8 +20,8 @@ import orjson
 
 _REF = b'"biz_opaque_callback_data":"'
 _HEAD_END = b"\r\n\r\n"
-#: answers that are due within this time are written together
-_TOGETHER_SECONDS = 0.002
+#: answers that are due within this time are written together, the later ones so much too early
+TOGETHER_SECONDS = 0.002
 
 
 class Meta:
@@ -128,7 +128,7 @@ class Answers:
         self._loop.call_at(self._waiting[0][0], self._write_due)
 
     def _write_due(self) -> None:
-        until = self._loop.time() + _TOGETHER_SECONDS
+        until = self._loop.time() + TOGETHER_SECONDS
         waiting = self._waiting
         while waiting and waiting[0][0] <= until:
             _, transport, answer = waiting.popleft()

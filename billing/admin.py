@@ -155,7 +155,16 @@ class DisputeAdmin(Ledger):
 class SubscriptionAdmin(Ledger):
     """Subscriptions as Stripe last described them."""
 
-    list_display = ["account", "plan", "status", "period_end_at", "cancel_at", "past_due_since", "fetched_at"]
+    list_display = [
+        "account",
+        "plan",
+        "status",
+        "period_end_at",
+        "cancel_at",
+        "past_due_since",
+        "next_plan",
+        "fetched_at",
+    ]
     list_select_related = ["account"]
     list_filter = ["status", "plan"]
     search_fields = ["account__name", "account__email", "id"]
@@ -186,7 +195,6 @@ class StripeEventAdmin(Ledger):
     """Events that rang; those that were given up have a trouble and no due time."""
 
     list_display = ["id", "type", "customer", "received_at", "applied_at", "attempts", "due_at"]
-    list_filter = ["type"]
     search_fields = ["id", "customer", "subject"]
     ordering = ["-received_at"]
     exclude = ["lease_token"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 from accounts.authentication import caller, key_of
-from billing.gate import READ, SEND, refuse_below_pro, refuse_unscoped
+from billing.gate import READ, SEND, refuse_below_pro, refuse_unscoped, requests_per_minute
 from config.dialects.mojeeb import MojeebView
 
 __all__ = ["READ", "REQUESTS_PER_MINUTE", "SEND", "V1View"]
@@ -17,7 +17,7 @@ REQUESTS_PER_MINUTE = 60
 def by_key(request: Request) -> tuple[str, int]:
     """Count by key, apart from what it does in the other dialect."""
     key = key_of(request)
-    return f"v1:{key.pk}", key.rate_limit_per_minute or REQUESTS_PER_MINUTE
+    return f"v1:{key.pk}", requests_per_minute(key, caller(request), REQUESTS_PER_MINUTE)
 
 
 class V1View(MojeebView):

@@ -59,6 +59,9 @@ class Subscription(models.Model):
     period_end_at = models.DateTimeField(null=True, blank=True)
     #: when it ends by itself, as the customer asked in the portal
     cancel_at = models.DateTimeField(null=True, blank=True)
+    #: what it changes to by itself, and when: a downgrade waits for the end of the period
+    next_plan = models.CharField(max_length=20, choices=Plan.choices, blank=True)
+    next_plan_at = models.DateTimeField(null=True, blank=True)
     #: since when we know that a payment is missing; the grace time begins here
     past_due_since = models.DateTimeField(null=True, blank=True)
     #: how many mails about it were sent: 1 at the beginning, 2 a day before the end, 3 at the end

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import uuid
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models import Account, Agent
 from billing import customers, quota
-from billing.models import AddOn, Adjustment, Customer, Dispute, Subscription
-from billing.plans import LIMITS, ORDER, Plan
+from billing.models import AddOn, Adjustment, Customer, Dispute, QuotaPeriod, Subscription
+from billing.plans import LIMITS, ORDER, Plan, monthly_messages
 from billing.standing import grace_until
 from billing.subscriptions import EXISTING
 from config.errors import Refusal
@@ -35,6 +37,17 @@ class Overview:
     disputed: bool
 
     @property
+    def next_plan(self) -> Plan | None:
+        """Return the plan that the subscription changes to by itself, as a downgrade does."""
+        coming = self.subscription.next_plan if self.subscription is not None else ""
+        return Plan(coming) if coming else None
+
+    @property
+    def next_plan_at(self) -> datetime | None:
+        """Return when it does."""
+        return self.subscription.next_plan_at if self.subscription is not None else None
+
+    @property
     def banner(self) -> str:
         """Return the sentence that every page should show; empty when all is well."""
         if self.grace_until is not None:
@@ -49,6 +62,8 @@ class Overview:
         if self.subscription is not None and self.subscription.cancel_at is not None:
             day = self.subscription.cancel_at.strftime("%Y-%m-%d")
             return f"Your subscription ends on {day}; it can be resumed in the billing portal until then."
+        if self.next_plan is not None and self.next_plan_at is not None:
+            return f"Your plan changes to {self.next_plan.label} on {self.next_plan_at:%Y-%m-%d}."
         return ""
 
 
@@ -75,6 +90,17 @@ def overview(account: Account) -> Overview:
         .exclude(status__in=("won", "warning_closed", "prevented"))
         .exists(),
     )
+
+
+def used_by(accounts: Collection[Account]) -> dict[uuid.UUID, tuple[int, int | None]]:
+    """Return what some accounts have used in their billing periods, and of how many; one query."""
+    periods = (
+        QuotaPeriod.objects.filter(account__in=accounts, used=None, ends_at__gt=timezone.now())
+        .annotate(so_far=Sum("slots__used"))
+        .order_by("starts_at")
+    )
+    found = {one.pk: (0, monthly_messages(one.plan)) for one in accounts}
+    return found | {one.account_id: (one.so_far or 0, one.limit) for one in periods}
 
 
 def _agents(plan: str, add_ons: list[AddOn]) -> int | None:

@@ -83,6 +83,10 @@ class SubscriptionState(serializers.Serializer[Any]):
     graceUntil = serializers.DateTimeField(
         allow_null=True, help_text="Until when the plan stays although a payment is missing."
     )
+    nextPlan = serializers.ChoiceField(
+        choices=PLANS, allow_null=True, help_text="What the plan changes to by itself: a scheduled downgrade."
+    )
+    nextPlanAt = serializers.DateTimeField(allow_null=True, help_text="When it does.")
 
 
 class UsageState(serializers.Serializer[Any]):

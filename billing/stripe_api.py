@@ -7,6 +7,7 @@ Never called inside a transaction. Failures are three: ``Unavailable`` (it may w
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +55,9 @@ class SeenSubscription:
     period_start_at: datetime | None
     period_end_at: datetime | None
     cancel_at: datetime | None
+    #: the price it changes to by itself, as a downgrade does, and when
+    next_price: str = ""
+    next_price_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +154,13 @@ def customer_exists(customer: str) -> bool:
 
 # --- subscriptions
 
+#: a change at the end of the period stands in the subscription's schedule
+_SCHEDULES = ["data.schedule"]
+
 
 def subscriptions_of(customer: str) -> list[SeenSubscription]:
     """Return all of a customer's subscriptions, ended ones too. Raises ``Missing``."""
-    params = {"customer": customer, "status": "all", "limit": PAGE}
+    params = {"customer": customer, "status": "all", "limit": PAGE, "expand": _SCHEDULES}
 
     def every(v1: Any) -> list[SeenSubscription]:
         return [_subscription(one) for one in v1.subscriptions.list(params).auto_paging_iter()]
@@ -165,7 +172,8 @@ def all_subscriptions() -> list[SeenSubscription]:
     """Return every subscription that has not ended, of every customer."""
 
     def every(v1: Any) -> list[SeenSubscription]:
-        return [_subscription(one) for one in v1.subscriptions.list({"limit": PAGE}).auto_paging_iter()]
+        params = {"limit": PAGE, "expand": _SCHEDULES}
+        return [_subscription(one) for one in v1.subscriptions.list(params).auto_paging_iter()]
 
     return _ask(every)
 
@@ -182,16 +190,33 @@ def _subscription(found: Any) -> SeenSubscription:
     item = items[0] if items else {}
     ends = _moment(item.get("current_period_end"))
     cancel_at = _moment(data.get("cancel_at")) or (ends if data.get("cancel_at_period_end") else None)
+    price = _id(item.get("price"))
+    next_price, next_price_at = _next_price(data.get("schedule"), price)
     return SeenSubscription(
         id=data["id"],
         customer=_id(data["customer"]),
         status=data["status"],
         item=item.get("id", ""),
-        price=_id(item.get("price")),
+        price=price,
         period_start_at=_moment(item.get("current_period_start")),
         period_end_at=ends,
         cancel_at=cancel_at,
+        next_price=next_price,
+        next_price_at=next_price_at,
     )
+
+
+def _next_price(schedule: Any, price: str) -> tuple[str, datetime | None]:
+    """Return the other price that an expanded schedule changes to next, and when; nothing without one."""
+    if not isinstance(schedule, Mapping) or schedule.get("status") not in ("active", "not_started"):
+        return "", None
+    coming = [phase for phase in schedule.get("phases") or [] if phase["start_date"] > time.time()]
+    for phase in sorted(coming, key=lambda one: int(one["start_date"])):
+        items = phase.get("items") or [{}]
+        wanted = _id(items[0].get("price"))
+        if wanted and wanted != price:
+            return wanted, _moment(phase["start_date"])
+    return "", None
 
 
 # --- checkout and portal

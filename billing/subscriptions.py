@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -108,12 +108,19 @@ def _write(account_id: uuid.UUID, found: SeenSubscription, before: Subscription 
     row.status = found.status
     row.period_start_at, row.period_end_at = found.period_start_at, found.period_end_at
     row.cancel_at, row.fetched_at = found.cancel_at, now
+    row.next_plan, row.next_plan_at = _next_plan(found)
     if found.status != "past_due":
         row.past_due_since, row.past_due_mails = None, 0
     elif row.past_due_since is None:
         row.past_due_since = now
         audit.record(account_id, audit.STRIPE, "payment_overdue", subscription=found.id)
     row.save()
+
+
+def _next_plan(found: SeenSubscription) -> tuple[str, datetime | None]:
+    """Return the plan that a subscription changes to by itself, and when; nothing for a price of no plan."""
+    plan = prices().get(found.next_price)
+    return (plan.value, found.next_price_at) if plan else ("", None)
 
 
 # --- add-ons
@@ -221,12 +228,15 @@ def reconcile() -> int:
 
 def _differs(account_id: uuid.UUID, seen: Sequence[SeenSubscription]) -> bool:
     known = {
-        one.pk: (one.status, one.plan, one.period_end_at, one.cancel_at)
+        one.pk: (one.status, one.plan, one.period_end_at, one.cancel_at, one.next_plan, one.next_plan_at)
         for one in Subscription.objects.filter(account_id=account_id, status__in=EXISTING)
     }
     plans = prices()
     told = {
-        one.id: (one.status, str(plans.get(one.price, "")), one.period_end_at, one.cancel_at)
+        one.id: (
+            *(one.status, str(plans.get(one.price, "")), one.period_end_at, one.cancel_at),
+            *_next_plan(one),
+        )
         for one in seen
         if one.status in EXISTING
     }

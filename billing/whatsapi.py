@@ -113,6 +113,8 @@ def shown(found: Overview) -> dict[str, Any]:
             "currentPeriodEnd": when(subscription.period_end_at),
             "cancelAt": when(subscription.cancel_at),
             "graceUntil": when(found.grace_until),
+            "nextPlan": found.next_plan,
+            "nextPlanAt": when(found.next_plan_at),
         },
         "notice": found.banner or None,
     }

@@ -54,9 +54,9 @@ class Bell:
 class Lifetime:
     """Decides whether a drain goes on: not when stopping, not after its time, not when long idle."""
 
-    def __init__(self, *, seconds: float | None = None, linger: float = LINGER_SECONDS) -> None:
+    def __init__(self, *, seconds: float | None = None, linger: float | None = None) -> None:
         self._ends = time.monotonic() + (settings.DRAIN_SECONDS if seconds is None else seconds)
-        self._linger = linger
+        self._linger = LINGER_SECONDS if linger is None else linger
         self._busy = time.monotonic()
 
     def worked(self) -> None:

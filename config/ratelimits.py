@@ -6,7 +6,6 @@ a counter is gone would be the worse failure.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ from config.errors import Refusal
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
-#: while Redis is away
-TELL_EVERY_SECONDS = 10.0
 
 # The clock is Redis's own, so that all web processes agree on where a window begins. A refused request
 # is not counted: the counter never runs away from the limit.
@@ -59,15 +56,7 @@ class Verdict:
         return found
 
 
-_told_at = -math.inf
-
-
-def _tell() -> None:
-    """Say loudly that nothing is limited, but not for every request."""
-    global _told_at
-    if time.monotonic() - _told_at >= TELL_EVERY_SECONDS:
-        _told_at = time.monotonic()
-        log.error("rate limits are off: Redis does not answer")
+_tell = our_redis.Rarely()
 
 
 def hit(name: str, *, limit: int, window: int = WINDOW_SECONDS) -> Verdict:
@@ -75,7 +64,8 @@ def hit(name: str, *, limit: int, window: int = WINDOW_SECONDS) -> Verdict:
     try:
         answer = our_redis.evaluate(_HIT, [f"hermod:rate:{name}"], [limit, window])
     except our_redis.RedisUnavailable:
-        _tell()
+        if _tell():
+            log.error("rate limits are off: Redis does not answer")
         now = int(time.time())
         reset = (now // window + 1) * window
         return Verdict(True, limit, limit, reset, reset - now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 0.1
 FAILURES_TO_BREAK = 3
 BREAK_SECONDS = 5.0
+#: what goes without Redis says so this often while it is away
+TELL_EVERY_SECONDS = 10.0
 
 _lock = threading.Lock()
 _broken_until = 0.0
@@ -47,7 +50,24 @@ def _script(text: str) -> redis.commands.core.Script:
     return client().register_script(text)
 
 
-def _guarded(call: Callable[[], T]) -> T:
+class Rarely:
+    """Tells whether it is time to say something again, for what would otherwise fill the log."""
+
+    def __init__(self, every: float = TELL_EVERY_SECONDS) -> None:
+        self._every = every
+        self._last = -math.inf
+
+    def __call__(self) -> bool:
+        """Return True at first, and then at most once in so many seconds."""
+        now = time.monotonic()
+        if now - self._last < self._every:
+            return False
+        self._last = now
+        return True
+
+
+def guarded(call: Callable[[], T]) -> T:
+    """Return what a call to Redis gives; raises ``RedisUnavailable``, at once while the breaker is open."""
     global _broken_until, _failures
     if time.monotonic() < _broken_until:
         raise RedisUnavailable
@@ -67,14 +87,14 @@ def _guarded(call: Callable[[], T]) -> T:
 
 def publish(channel: str) -> int:
     """Ring on ``channel`` and return how many listeners heard it; raises ``RedisUnavailable``."""
-    return int(_guarded(lambda: client().publish(channel, b"1")))
+    return int(guarded(lambda: client().publish(channel, b"1")))
 
 
 def evaluate(script: str, keys: Sequence[str], values: Sequence[Any]) -> list[Any]:
     """Run a Lua script in one round trip; raises ``RedisUnavailable``."""
-    return list(_guarded(lambda: _script(script)(keys=list(keys), args=list(values))))
+    return list(guarded(lambda: _script(script)(keys=list(keys), args=list(values))))
 
 
 def ask(call: Callable[[redis.Redis], T]) -> T:
     """Do something else with the client, a pipeline for instance; raises ``RedisUnavailable``."""
-    return _guarded(lambda: call(client()))
+    return guarded(lambda: call(client()))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 
-from config.admin import Inline, Ledger
+from config.admin import Inline, Ledger, one_of
+from messaging import contacts
+from messaging.kinds import KINDS
 from messaging.models import (
     Contact,
     Message,
@@ -20,6 +21,12 @@ from messaging.models import (
     TemplateEvent,
     TemplateSync,
 )
+
+
+def _digits(term: str) -> str:
+    """Return the digits of a phone number, however it is written; empty for anything else."""
+    digits = re.sub(r"[^0-9]", "", term)
+    return digits if 7 <= len(digits) <= 15 and re.fullmatch(r"[0-9+ ().-]+", term) else ""
 
 
 class EventInline(Inline):
@@ -42,29 +49,18 @@ class MessageAdmin(Ledger):
     """Messages; found by our id, Meta's id or the phone number, each of which has an index."""
 
     list_display = ["id", "account", "direction", "recipient", "type", "status", "failure", "created_at"]
-    list_filter = ["status", "direction", "type"]
+    list_filter = ["status", "direction", one_of("type", ["text", "template", *KINDS])]
     list_select_related = ["account"]
-    search_fields = ["id", "wamid"]
+    exact = ["id", "wamid"]
     search_help_text = "A message id, a wamid, or a phone number (digits)"
     ordering = ["-id"]
     exclude = ["lease_token"]
     inlines = [EventInline]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Search by equality only: a LIKE over the whole ledger would read all of it."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        digits = re.sub(r"[^0-9]", "", term)
-        condition = Q(wamid=term)
-        try:
-            condition |= Q(pk=uuid.UUID(term))
-        except ValueError:
-            if 7 <= len(digits) <= 15 and re.fullmatch(r"[0-9+ ()-]+", term):
-                condition |= Q(contact__in=Contact.objects.filter(Q(phone=digits) | Q(wa_id=digits)))
-        return queryset.filter(condition), False
+    def equals(self, term: str) -> Q:
+        """Also look for a person's number."""
+        people = contacts.anywhere(_digits(term))
+        return super().equals(term) | Q(contact__in=people) if people else super().equals(term)
 
 
 @admin.register(Contact)
@@ -72,8 +68,14 @@ class ContactAdmin(Ledger):
     """The people that customers talk to."""
 
     list_display = ["__str__", "account", "phone", "wa_id", "bsuid", "last_inbound_at"]
-    search_fields = ["=phone", "=wa_id", "=bsuid"]
+    exact = ["id"]
+    search_help_text = "A phone number, or the id of a contact"
     list_select_related = ["account"]
+    ordering = ["-id"]
+
+    def equals(self, term: str) -> Q:
+        """Also look for a person's number."""
+        return super().equals(term) | Q(pk__in=contacts.anywhere(_digits(term)))
 
 
 class TemplateEventInline(Inline):
@@ -116,6 +118,6 @@ class OrphanStatusAdmin(Ledger):
     """Statuses whose message is not known."""
 
     list_display = ["wamid", "connection", "received_at"]
-    search_fields = ["=wamid"]
+    exact = ["wamid"]
     list_select_related = ["connection"]
     exclude = ["digest"]

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest
 
@@ -19,6 +19,12 @@ _FIND = (
     "SELECT phone, id FROM messaging_contact WHERE connection_id = %s AND phone = ANY(%s) "
     "UNION ALL SELECT wa_id, id FROM messaging_contact "
     "WHERE connection_id = %s AND wa_id = ANY(%s) AND phone IS DISTINCT FROM wa_id"
+)
+# Each number's people have indexes by phone and by wa_id; there is none without the number.
+_ANYWHERE = (
+    "SELECT c.id FROM accounts_connection n CROSS JOIN LATERAL ("
+    "SELECT id FROM messaging_contact WHERE connection_id = n.id AND phone = %s "
+    "UNION SELECT id FROM messaging_contact WHERE connection_id = n.id AND wa_id = %s) c"
 )
 _ADD = (
     "INSERT INTO messaging_contact (id, account_id, connection_id, phone, profile_name, created_at) "
@@ -148,6 +154,15 @@ def numbers_of(number: Connection, wa_id: str) -> set[str]:
     for phone, known in mine.values_list("phone", "wa_id"):
         found |= {form for form in (phone, known) if form}
     return found
+
+
+def anywhere(digits: str) -> list[uuid.UUID]:
+    """Find the people with a number, whoever's they are; for operators alone. None for no digits."""
+    if not digits:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_ANYWHERE, [digits, digits])
+        return [ident for (ident,) in cursor.fetchall()]
 
 
 def heard_from(contact: Contact, at: datetime) -> None:

@@ -24,7 +24,7 @@ from config.celery import channel
 from config.drains import POLL_SECONDS, Bell, Lifetime, awake
 from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 from config.failpoints import failpoint
-from config.threads import DatabaseThread
+from config.threads import DATABASE_RETRY_SECONDS, DatabaseThread
 from messaging import contacts, fallbacks, heartbeat, outcomes, pacing, templates, unfinished
 from messaging.claiming import Claim, claim
 from messaging.meta import payloads
@@ -41,8 +41,6 @@ MARK_TOGETHER_SECONDS = 0.01
 LOOK_AT_MOST_EVERY_SECONDS = 0.02
 #: outcomes recorded in one transaction at most
 RECORD_AT_MOST = 500
-#: pause after the database went away, before asking again
-DATABASE_RETRY_SECONDS = 0.5
 
 
 def _traces() -> list[aiohttp.TraceConfig]:
@@ -85,10 +83,7 @@ class Pipeline:
 
     async def run(self) -> None:
         """Work until there is nothing left to do, the time is up or the process is asked to stop."""
-        if self._linger is None:
-            self._lifetime = Lifetime(seconds=self._seconds)
-        else:
-            self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
+        self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
         self._slot_added = asyncio.Event()
         self._marked = asyncio.Event()  # clear while a batch is between the heap and its calls
         self._marked.set()
@@ -369,32 +364,13 @@ class Pipeline:
             batch = [await self._outcomes.get()]
             while len(batch) < RECORD_AT_MOST and not self._outcomes.empty():
                 batch.append(self._outcomes.get_nowait())
-            await self._record_batch(worker, [change for change, _ in batch])
+            await worker.keep(record, [change for change, _ in batch], place="send")
             self._under_way -= sum(weight for _, weight in batch)
             if any(change.message_id == self._suspect for change, _ in batch):
                 self._suspect = None
             self._lifetime.worked()  # what was recorded may be due again
             for _ in batch:
                 self._outcomes.task_done()
-
-    async def _record_batch(self, worker: DatabaseThread, batch: list[Change]) -> None:
-        """Record until the database takes it: an answer of Meta's is too dear to drop."""
-        failpoint("send.before_record")
-        while True:
-            try:
-                await worker.run(lambda: record(batch))
-                failpoint("send.after_record")
-                return
-            except (OperationalError, InterfaceError) as error:
-                log.warning("record failed; the database is asked again", error=repr(error))
-                await asyncio.sleep(DATABASE_RETRY_SECONDS)
-            except Exception:
-                # One outcome that cannot be stored must not cost the others theirs.
-                log.exception("outcomes could not be recorded", count=len(batch))
-                if len(batch) > 1:
-                    for change in batch:
-                        await self._record_batch(worker, [change])
-                return
 
     async def _finish(self) -> None:
         """Let what was started end: slots not yet due are given back by their leases."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
@@ -13,6 +15,9 @@ from messaging import restored
 LATE_SECONDS = 60
 #: seconds without a claim after which the workers count as gone
 SILENT_SECONDS = 30
+#: so many messages say something of a customer's health, and this part of them failing something bad
+ENOUGH_TO_JUDGE = 20
+MANY_FAIL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,70 @@ def figures() -> list[Figure]:
         Figure(
             "Numbers held for their credentials", str(held), bool(held), "accounts/connection/?status=held"
         ),
-        Figure("Numbers for which Meta fails", str(open_), bool(open_), "accounts/connection/"),
+        Figure(
+            "Numbers for which Meta fails",
+            str(open_),
+            bool(open_),
+            "accounts/connection/?breaker_open_since__isempty=0",
+        ),
         Figure("Endpoints switched off as failing", str(failing), path="webhooks/endpoint/?off=failing"),
         Figure("Messages that ended today", f"{ended} ({failed} failed)", path="messaging/message/"),
     ]
+
+
+_HEALTH = """
+SELECT a.id,
+       (SELECT count(*) FROM accounts_connection WHERE account_id = a.id AND removed_at IS NULL),
+       (SELECT count(*) FROM accounts_connection
+        WHERE account_id = a.id AND removed_at IS NULL AND status = 'held'),
+       (SELECT count(*) FROM accounts_connection
+        WHERE account_id = a.id AND removed_at IS NULL AND paused_until > now()
+          AND breaker_open_since IS NULL),
+       (SELECT count(*) FROM accounts_connection
+        WHERE account_id = a.id AND removed_at IS NULL AND breaker_open_since IS NOT NULL),
+       (SELECT count(*) FROM webhooks_endpoint
+        WHERE account_id = a.id AND removed_at IS NULL AND off IN ('failing', 'gone')),
+       t.failed, t.ended
+FROM unnest(%s::uuid[]) AS a(id) CROSS JOIN LATERAL (
+    SELECT coalesce(sum(count) FILTER (WHERE status = 'failed'), 0) AS failed,
+           coalesce(sum(count), 0) AS ended
+    FROM messaging_tally WHERE account_id = a.id AND day >= %s) t
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one customer's numbers, webhooks and messages are; messages of today and yesterday (UTC)."""
+
+    numbers: int
+    held: int
+    paused: int
+    troubled: int
+    endpoints_off: int
+    failed: int
+    ended: int
+
+    @property
+    def ailments(self) -> list[str]:
+        """Return what somebody should look at; empty when all is well."""
+        found = [
+            (self.held, "held"),
+            (self.paused, "paused"),
+            (self.troubled, "failing at Meta"),
+            (self.endpoints_off, "endpoints off"),
+        ]
+        told = [f"{count} {what}" for count, what in found if count]
+        if self.ended >= ENOUGH_TO_JUDGE and self.failed / self.ended >= MANY_FAIL:
+            told.append(f"{self.failed / self.ended:.0%} failed")
+        return told
+
+
+def health(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Health]:
+    """Return how some customers are; one statement, by indexes."""
+    since = datetime.now(UTC).date() - timedelta(days=1)
+    with connection.cursor() as cursor:
+        cursor.execute(_HEALTH, [list(account_ids), since])
+        return {ident: Health(*figures) for ident, *figures in cursor.fetchall()}
 
 
 def _for(seconds: float | None) -> str:

@@ -100,7 +100,9 @@ class MessageV1(serializers.Serializer[Any]):
     type = serializers.ChoiceField(["text", "template"])
     platform_message_id = serializers.CharField(allow_null=True, help_text="Meta's wamid, once it has one.")
     created_at = serializers.DateTimeField()
-    sent_at = serializers.DateTimeField(allow_null=True, help_text="When Meta answered for the first time.")
+    sent_at = serializers.DateTimeField(
+        allow_null=True, help_text="When Meta was given the message, also if it refused it; null until then."
+    )
     failed_at = serializers.DateTimeField(allow_null=True)
     failure_reason = serializers.CharField(
         required=False, help_text="Only when failed: a stable word; see /developers/errors."

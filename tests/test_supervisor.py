@@ -22,6 +22,7 @@ import pytest
 from config import demo, processes, supervisor
 from config.processes import ChildFailed, Processes, Stopped
 from config.supervisor import SetupError, Supervisor
+from tests.support.processes import below
 
 ROOT = Path(__file__).resolve().parent.parent
 HERMOD_VARIABLES = {
@@ -289,19 +290,7 @@ class Run:
 
     def family(self) -> list[int]:
         """Return every process below this one, found while all of them are alive."""
-        parents: dict[int, list[int]] = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                text = stat.read_text()
-            except OSError:
-                continue
-            parents.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
-        found, waiting = [], [self.process.pid]
-        while waiting:
-            children = parents.get(waiting.pop(), [])
-            found += children
-            waiting += children
-        return found
+        return below(self.process.pid)
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
         if self.process.poll() is None:

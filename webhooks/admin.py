@@ -8,9 +8,10 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from config.admin import Inline, Ledger
+from config.admin import Inline, Ledger, one_of
 from config.errors import Refusal
 from webhooks import records
+from webhooks.catalogue import CATALOGUE
 from webhooks.models import Attempt, Delivery, Endpoint, Event, InboundEvent
 
 
@@ -36,6 +37,7 @@ class InboundEventAdmin(Ledger):
     list_display = ["id", "source", "account", "received_at", "applied_at", "attempts", "due_at"]
     list_filter = ["source", HasParkedItems]
     list_select_related = ["account"]
+    exact = ["id"]
     ordering = ["-received_at"]
     exclude = ["raw", "digest", "lease_token"]
 
@@ -57,9 +59,10 @@ class EventAdmin(Ledger):
     """Events; their bodies hold customers' conversations and are not shown."""
 
     list_display = ["id", "type", "account", "subject", "sequence", "created_at"]
-    list_filter = ["type"]
+    list_filter = [one_of("type", sorted(CATALOGUE))]
     list_select_related = ["account"]
-    search_fields = ["=id", "=subject"]
+    exact = ["id"]
+    search_help_text = "The id of an event, as customers see it (evt_…) or not"
     ordering = ["-id"]
     exclude = ["body"]
 
@@ -81,13 +84,14 @@ class DeliveryAdmin(Ledger):
     list_display = ["id", "endpoint", "event", "status", "attempts", "last_status", "due_at", "created_at"]
     list_filter = ["status"]
     list_select_related = ["endpoint", "event"]
-    search_fields = ["=id", "=event__id", "=endpoint__id"]
+    exact = ["id", "event", "endpoint"]
+    search_help_text = "The id of a delivery, an event (evt_…) or an endpoint"
     ordering = ["-id"]
     exclude = ["lease_token"]
     inlines = [AttemptInline]
     actions = ["deliver_again"]
 
-    @admin.action(description="Deliver again")
+    @admin.action(description="Deliver again", permissions=["operate"])
     def deliver_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         """Replay each, as its owner could; what cannot be says why."""
         for delivery in deliveries.select_related("endpoint__account"):

@@ -6,6 +6,7 @@ Two transactions, both short and without any network in them.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,22 +91,33 @@ class Claimed:
 
 
 @transaction.atomic
-def claim(room: int, *, slots_for: Callable[[Target], int], without: Collection[uuid.UUID] = ()) -> Claimed:
+def claim(
+    room: int,
+    *,
+    slots_for: Callable[[Target], int],
+    room_of: Callable[[uuid.UUID], int],
+    without: Collection[uuid.UUID] = (),
+    without_accounts: Collection[uuid.UUID] = (),
+) -> Claimed:
     """Lease what is due: at most ``room`` deliveries, of each endpoint at most what ``slots_for`` gives.
 
-    ``without`` are endpoints that have enough already. An endpoint whose breaker is open gets one probe.
+    ``room_of`` is how many of an account, whatever its endpoints. ``without`` are endpoints and accounts that
+    have enough already. An endpoint whose breaker is open gets one probe.
     """
     claimed = Claimed()
     with hot() as cursor:
-        cursor.execute(delivery_sql.ENDPOINTS, [list(without), ENDPOINTS_AT_ONCE])
+        cursor.execute(delivery_sql.ENDPOINTS, [list(without), list(without_accounts), ENDPOINTS_AT_ONCE])
         wanted: list[tuple[uuid.UUID, int]] = []
+        taken: Counter[uuid.UUID] = Counter()
         probes: list[uuid.UUID] = []
         for row in cursor.fetchall():
             target = Target(*row)
-            slots = 1 if target.probing else min(slots_for(target), room)
+            left = min(room, room_of(target.account_id) - taken[target.account_id])
+            slots = min(1 if target.probing else slots_for(target), left)
             if slots <= 0:
                 continue
             room -= slots
+            taken[target.account_id] += slots
             claimed.targets[target.id] = target
             wanted.append((target.id, slots))
             if target.probing:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -23,10 +25,10 @@ from config.celery import channel
 from config.drains import POLL_SECONDS, Bell, Lifetime, awake
 from config.failpoints import failpoint
 from config.secret import Secret
-from config.threads import DatabaseThread
+from config.threads import DATABASE_RETRY_SECONDS, DatabaseThread
 from webhooks import claims, egress, signing
 from webhooks.claims import Claim, Claimed, Outcome, Target
-from webhooks.lines import Line, Lines
+from webhooks.lines import Line, Lines, share
 from webhooks.schedule import judge
 
 log = structlog.get_logger(__name__)
@@ -37,8 +39,6 @@ CAPACITY = 256
 LEASED_AT_MOST = 1_024
 #: outcomes recorded in one transaction at most
 RECORD_AT_MOST = 200
-#: pause after the database went away, before asking again
-DATABASE_RETRY_SECONDS = 0.5
 #: shortest time between two claims
 CLAIM_AT_MOST_EVERY_SECONDS = 0.01
 #: how soon a changed or removed endpoint is noticed by what was already leased for it
@@ -74,6 +74,7 @@ class Deliverer:
         self._lines = Lines()
         self._leased = 0  # claimed and not yet recorded
         self._under_way = 0
+        self._by_account: Counter[uuid.UUID] = Counter()  # of those under way; no zeros
         self._posts: set[asyncio.Task[None]] = set()
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._opened: dict[tuple[str, str, str], _Opened] = {}
@@ -86,10 +87,7 @@ class Deliverer:
 
     async def run(self) -> None:
         """Work until there is nothing left to do, the time is up or the process is asked to stop."""
-        if self._linger is None:
-            self._lifetime = Lifetime(seconds=self._seconds)
-        else:
-            self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
+        self._lifetime = Lifetime(seconds=self._seconds, linger=self._linger)
         self._claimer, recorder = DatabaseThread("deliver-claim"), DatabaseThread("deliver-record")
         async with egress.session() as self._session:
             recording = asyncio.create_task(self._record(recorder))
@@ -119,13 +117,11 @@ class Deliverer:
     async def _claim(self, bell: Bell) -> None:
         while self._lifetime.goes_on():
             found = Claimed()
-            room = LEASED_AT_MOST - self._leased
             await self._look_for_changes()
             await self._give_back()
-            if room > 0:
-                work = partial(claims.claim, room, slots_for=self._lines.room_for, without=self._lines.full())
+            if self._leased < LEASED_AT_MOST:
                 try:
-                    found = await self._claimer.run(work)
+                    found = await self._claimer.run(self._claim_work())
                 except (OperationalError, InterfaceError) as error:
                     log.warning("claim failed; the database is asked again", error=repr(error))
                     await asyncio.sleep(DATABASE_RETRY_SECONDS)
@@ -143,6 +139,18 @@ class Deliverer:
             await asyncio.sleep(CLAIM_AT_MOST_EVERY_SECONDS)
             await bell.wait(POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
+
+    def _claim_work(self) -> Callable[[], Claimed]:
+        leased = self._lines.leased()
+        room_of = partial(share, LEASED_AT_MOST, leased)
+        return partial(
+            claims.claim,
+            LEASED_AT_MOST - self._leased,
+            slots_for=self._lines.room_for,
+            room_of=room_of,
+            without=self._lines.full(),
+            without_accounts=[account_id for account_id in leased if room_of(account_id) <= 0],
+        )
 
     async def _look_for_changes(self) -> None:
         """Let go what was leased for an endpoint that its owner has changed or removed meanwhile."""
@@ -194,12 +202,14 @@ class Deliverer:
         """Start what may start now."""
         before = len(line.waiting)
         started = 0
-        while self._under_way < CAPACITY:
+        account_id = line.target.account_id
+        while self._under_way < CAPACITY and share(CAPACITY, self._by_account, account_id) > 0:
             claim = line.next()
             if claim is None:
                 break
             started += 1
             self._under_way += 1
+            self._by_account[account_id] += 1
             task = asyncio.create_task(self._post(line, claim))
             self._posts.add(task)
             task.add_done_callback(self._posts.discard)
@@ -223,7 +233,12 @@ class Deliverer:
             log.exception("a delivery ended without an outcome", delivery=str(claim.id))
             self._leased -= 1
         finally:
+            # Other lines of a crowded account wait for this place.
+            crowded = share(CAPACITY, self._by_account, target.account_id) <= 0
             self._under_way -= 1
+            self._by_account[target.account_id] -= 1
+            if not self._by_account[target.account_id]:
+                del self._by_account[target.account_id]
             line.ended(claim, arrived=arrived, seconds=time.monotonic() - began)
         if arrived:
             self.delivered += 1
@@ -232,7 +247,7 @@ class Deliverer:
             # Its others wait in the database, where a pause or an open breaker will hold them.
             self._let_go(line)
         self._pump(line)
-        if len(line.waiting) < line.window:
+        if crowded or len(line.waiting) < line.window:
             self._bell.ring()
 
     def _let_go(self, line: Line) -> None:
@@ -276,7 +291,7 @@ class Deliverer:
             await asyncio.sleep(RECORD_TOGETHER_SECONDS)
             while len(batch) < RECORD_AT_MOST and not self._outcomes.empty():
                 batch.append(self._outcomes.get_nowait())
-            await self._record_batch(worker, batch)
+            await worker.keep(claims.record, batch, place="out")
             self._leased -= len(batch)
             self._lifetime.worked()  # what failed may be due again
             for outcome in batch:
@@ -285,25 +300,6 @@ class Deliverer:
                     self._bell.ring()
             for _ in batch:
                 self._outcomes.task_done()
-
-    async def _record_batch(self, worker: DatabaseThread, batch: list[Outcome]) -> None:
-        """Record until the database takes it; meanwhile the leases guard what was delivered."""
-        failpoint("out.before_record")
-        while True:
-            try:
-                await worker.run(partial(claims.record, batch))
-                failpoint("out.after_record")
-                return
-            except (OperationalError, InterfaceError) as error:
-                log.warning("record failed; the database is asked again", error=repr(error))
-                await asyncio.sleep(DATABASE_RETRY_SECONDS)
-            except Exception:
-                # One outcome that cannot be stored must not cost the others theirs.
-                log.exception("outcomes of deliveries could not be recorded", count=len(batch))
-                if len(batch) > 1:
-                    for outcome in batch:
-                        await self._record_batch(worker, [outcome])
-                return
 
     async def _finish(self) -> None:
         """Let what was started end; what only waited is given back."""

@@ -26,7 +26,7 @@ SELECT e.id, e.account_id, e.url, e.headers_sealed, e.secret_sealed,
 FROM webhooks_endpoint e
 WHERE e.id IN (SELECT endpoint_id FROM due) AND e.enabled AND e.removed_at IS NULL
   AND (e.paused_until IS NULL OR e.paused_until <= now())
-  AND NOT e.id = ANY(%s)
+  AND NOT e.id = ANY(%s) AND NOT e.account_id = ANY(%s)
 ORDER BY e.failing_since IS NOT NULL, random()
 LIMIT %s
 FOR NO KEY UPDATE OF e SKIP LOCKED

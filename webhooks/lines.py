@@ -2,14 +2,14 @@
 
 A line begins with a few requests at a time. Quick successes widen it, a failure or a slow answer narrows it
 to one, so that a receiver that hangs holds one request and a fast one gets as many as it takes. Events of
-one subject go one after the other, in their order.
+one subject go one after the other, in their order. All lines of one account together keep to its share.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 
 from webhooks.claims import Claim, Target
 
@@ -112,6 +112,16 @@ class Line:
         return left
 
 
+def share(whole: int, held: Counter[uuid.UUID], account_id: uuid.UUID) -> int:
+    """Return how many more an account may take of ``whole``; ``held`` counts those who have some.
+
+    Nobody gets more than an even part, and a part is kept for whoever comes next: an account with many slow
+    endpoints takes half of the places when it is alone and never the last one.
+    """
+    others = len(held) - (account_id in held)
+    return max(FIRST_WINDOW, whole // (others + 2)) - held[account_id]
+
+
 class Lines:
     """The lines of all endpoints, forgotten when they have been idle for a while."""
 
@@ -139,6 +149,13 @@ class Lines:
         else:
             line.meet(target)
         return line
+
+    def leased(self) -> Counter[uuid.UUID]:
+        """Return how many deliveries each account has here, waiting or under way."""
+        found: Counter[uuid.UUID] = Counter()
+        for line in self.by_endpoint.values():
+            found[line.target.account_id] += len(line.waiting) + line.under_way
+        return +found
 
     def forget_idle(self) -> None:
         """Drop lines that nothing has happened in for a while."""

@@ -42,6 +42,29 @@ def month_later(at: int, day: int) -> int:
     return int(moment.replace(year=year, month=month, day=min(day, last)).timestamp())
 
 
+def schedule(subscription: Object) -> Object:
+    """Return the schedule of a subscription that changes its price at the end of the period."""
+    item = subscription["items"]["data"][0]
+    start, end = item["current_period_start"], item["current_period_end"]
+    phases = [
+        (item["price"]["id"], start, end),
+        (subscription["_next_price"], end, month_later(end, subscription["_anchor"])),
+    ]
+    return {
+        "id": subscription["schedule"],
+        "object": "subscription_schedule",
+        "status": "active",
+        "customer": subscription["customer"],
+        "subscription": subscription["id"],
+        "end_behavior": "release",
+        "current_phase": {"start_date": start, "end_date": end},
+        "phases": [
+            {"start_date": begins, "end_date": ends, "items": [{"price": ident, "quantity": 1}]}
+            for ident, begins, ends in phases
+        ],
+    }
+
+
 def public(found: Object) -> Object:
     """Leave out what only the stand-in knows."""
     return {name: value for name, value in found.items() if not name.startswith("_")}

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from .keys import WORLD
-from .objects import price, public
+from .objects import price, public, schedule
 from .wire import Object, StripeError, needed, only, page, read_form
 from .world import World
 
@@ -152,12 +152,19 @@ def _subscriptions(world: World, given: Object, _id: str) -> Object:
         world.get("customers", given["customer"], status=400, param="customer")
     wanted = given.get("status")
     rows = [
-        public(one)
+        _shown_subscription(one, given)
         for one in world.tables["subscriptions"].values()
         if given.get("customer", one["customer"]) == one["customer"]
         if wanted == "all" or (one["status"] == wanted if wanted else one["status"] != "canceled")
     ]
     return page(rows, given, "/v1/subscriptions")
+
+
+def _shown_subscription(subscription: Object, given: Object) -> Object:
+    shown = public(subscription)
+    if shown["schedule"] and "data.schedule" in (given.get("expand") or []):
+        shown["schedule"] = schedule(subscription)
+    return shown
 
 
 def _subscription(world: World, given: Object, ident: str) -> Object:

@@ -19,10 +19,13 @@ import requests
 from bench import machine, plot, report
 from bench.figures import Figure, percentile, spread
 from bench.load import Load, Result, body, request
+from bench.meta_standin import TOGETHER_SECONDS
 from bench.run import options_of
 from bench.stack import ROOT
 
 LATENCY = 0.05
+#: answers that are due at nearly the same time are written together
+SOONEST = LATENCY - TOGETHER_SECONDS
 
 
 @pytest.fixture
@@ -56,8 +59,8 @@ def test_the_standin_answers_after_its_latency_with_fresh_ids(standin):
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: post(standin, ref=f"hm:{n}"), range(8)))
-    assert time.monotonic() - began >= LATENCY
-    assert all(answer.elapsed.total_seconds() >= LATENCY for answer in answers)
+    assert time.monotonic() - began >= SOONEST
+    assert all(answer.elapsed.total_seconds() >= SOONEST for answer in answers)
     wamids = {answer.json()["messages"][0]["id"] for answer in answers}
     assert len(wamids) == 8
     times = requests.get(f"{standin}/_times?ref=hm:3", timeout=10).json()
@@ -90,8 +93,8 @@ def test_the_load_generator_counts_answers_and_keeps_to_its_pace(standin, tmp_pa
     closed: Result = load.run(port, posts, connections=4, seconds=30, count=40)
     assert len(closed.samples) == 40
     assert closed.statuses == {200}
-    assert min(closed.took) >= LATENCY
-    assert closed.seconds >= 10 * LATENCY  # ten rounds of four
+    assert min(closed.took) >= SOONEST
+    assert closed.seconds >= 10 * SOONEST  # ten rounds of four
     paced: Result = load.run(port, posts, connections=4, every=0.02, count=20, bodies=True)
     assert len(paced.samples) == 20
     assert paced.seconds >= 19 * 0.02

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from accounts.models import ApiKey
-from billing import checkout, events
-from billing.models import AuditEntry, Customer, StripeEvent
+from billing import checkout, events, overview, subscriptions
+from billing.models import AuditEntry, Customer, StripeEvent, Subscription
 from config.errors import Invalid, Refusal
 from tests.factories import api, connect, faulty_fields, make_account, make_key
 
@@ -141,9 +141,27 @@ def test_a_downgrade_waits_for_the_end_of_the_period_and_warns(stripe, account, 
     requests.post(page["url"] + "/change", data=_hidden(page["url"]), allow_redirects=False, timeout=10)
     stripe.carry()
     assert plan_of(account) == "pro"
+    shown = usage(account)
+    state = shown["subscription"]
+    assert (state["plan"], state["nextPlan"], state["nextPlanAt"]) == (
+        *("pro", "basic"),
+        state["currentPeriodEnd"],
+    )
+    said = f"Your plan changes to Basic on {state['nextPlanAt'][:10]}."
+    assert shown["notice"] == said == overview.overview(account).banner
+    Subscription.objects.update(next_plan="", next_plan_at=None)
+    subscriptions.reconcile()
+    assert usage(account)["subscription"]["nextPlan"] == "basic", "a lost event is made good at night"
     stripe.advance(32 * 86_400)
     stripe.carry()
     assert plan_of(account) == "basic"
+    assert usage(account)["subscription"]["nextPlan"] is None
+    assert usage(account)["notice"] is None
+
+
+def usage(account):
+    """Return what GET /billing/usage says."""
+    return api(account).get("/billing/usage").json()["data"]
 
 
 def _hidden(url):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,12 +16,13 @@ from django.utils import timezone
 from accounts.models import Account, Connection
 from config import stopping
 from messaging import dispatch
-from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status, Template
+from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status
 from messaging.sandbox import seed
 from messaging.sandbox.callbacks import escaped, signature
 from messaging.sandbox.server import SandboxThread
 from messaging.sandbox.world import World
 from tests import factories
+from tests.support.meta import know_template
 from webhooks import inbox
 from webhooks.models import InboundEvent
 from webhooks.tasks import apply_meta
@@ -76,16 +76,7 @@ class Stage:
 
     def template(self, name: str, category: str) -> dict[str, Any]:
         """Know a template; returns the content of a message with it."""
-        Template.objects.create(
-            account=self.account,
-            waba_id=self.number.waba_id,
-            meta_id=str(uuid.uuid4().int)[:16],
-            name=name,
-            language="en_US",
-            status="APPROVED",
-            category=category,
-            synced_at=timezone.now(),
-        )
+        know_template(self.number, category, name)
         return {"type": "template", "template": {"name": name, "language": "en_US"}}
 
     def person(self, phone: str) -> Contact:

@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -115,3 +117,29 @@ class Copy:
         with psycopg.connect(url, autocommit=True) as connection:
             name = sql.Identifier(f"test_{self.database}")
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Copy]:
+    """Give the tests of a module a copy to break."""
+    made = Copy(tmp_path_factory.mktemp("defects"), worker_id.replace("master", "gw0"))
+    yield made
+    made.close()
+
+
+def pass_in(copy: Copy, defects: Sequence[Defect]) -> None:
+    """Demand that the tests that catch these defects pass without them."""
+    code, told = copy.run(*sorted({defect.caught_by for defect in defects}))
+    assert code == 0, told
+
+
+def is_caught_in(copy: Copy, defect: Defect) -> None:
+    """Demand that the test that a defect names fails because of it."""
+    copy.apply(defect)
+    try:
+        code, told = copy.run(defect.caught_by)
+    finally:
+        copy.mend(defect)
+    # 1: a test failed. Anything else (an import that broke, a test that is gone) catches nothing.
+    assert code == 1, f"{defect.name} ({defect.breaks}) got past {defect.caught_by}:\n{told}"
+    assert "1 failed" in told, told

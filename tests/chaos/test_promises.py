@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import keys, vault
 from accounts.models import Connection
 from bench.chaos import invariants
-from config import failpoints
+from config import failpoints, threads
 from config.errors import Refusal
 from messaging import dispatch, housekeeping, queueing
 from messaging.claiming import claim
@@ -260,7 +260,7 @@ def test_an_answer_outlives_the_loss_of_the_database(stage, monkeypatch):
         return record(changes)
 
     monkeypatch.setattr(dispatch, "record", flaky)
-    monkeypatch.setattr(dispatch, "DATABASE_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(threads, "DATABASE_RETRY_SECONDS", 0.01)
     stage.drain()
     assert stage.row(message).status == Status.SENT
 

@@ -60,6 +60,7 @@ def test_a_key_made_here_can_be_used_to_call_the_api(alice):
         ({"scopes": ["everything"]}, "valid choice"),
         ({"rate_limit_per_minute": "0"}, "greater than or equal to 1"),
         ({"rate_limit_per_minute": "501"}, "at most 500 requests"),
+        ({"rate_limit_per_minute": "501", "kind": "mk_live"}, "at most 500 requests"),
         ({"days": "-1"}, "valid choice"),
     ],
 )

@@ -16,30 +16,16 @@ from tests.dashboard import data
 from tests.dashboard.conftest import join, make_owned, signed_in
 from tests.dashboard.test_messages_browser import enter
 from tests.pages.conftest import browser, patience, visit
-from tests.webhooks.receiver import Receiver
+from tests.webhooks.receiver import receiver, server
 from webhooks import deliveries, endpoints, outbox, records
 from webhooks.endpoints import Given
 from webhooks.models import Delivery, Endpoint
 
-__all__ = ["browser", "patience", "visit"]
+__all__ = ["browser", "patience", "receiver", "server", "visit"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 D = Delivery.Status
 HOME = "/app/webhooks"
-
-
-@pytest.fixture(scope="module")
-def server():
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def receiver(server, settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    server.forget()
-    return server
 
 
 @pytest.fixture

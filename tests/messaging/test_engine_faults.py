@@ -6,7 +6,7 @@ import time
 
 from django.db import OperationalError, connection
 
-from config import stopping
+from config import stopping, threads
 from messaging import dispatch, outcomes
 from messaging.claiming import claim
 from messaging.models import Message
@@ -148,7 +148,7 @@ def test_a_database_that_drops_its_connections_loses_and_doubles_nothing(meta, a
 
 
 def test_an_answer_that_cannot_be_recorded_at_once_is_recorded_later(meta, number, monkeypatch):
-    monkeypatch.setattr(dispatch, "DATABASE_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(threads, "DATABASE_RETRY_SECONDS", 0.01)
     real, tries = dispatch.record, []
 
     def away(changes):

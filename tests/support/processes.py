@@ -53,6 +53,23 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def below(pid: int) -> list[int]:
+    """Return every process that a process started, and theirs."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        parents.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found
+
+
 def command_line(pid: int) -> str:
     """Return how a process was started; empty when it has ended."""
     try:
@@ -170,19 +187,7 @@ class System:
 
     def family(self) -> list[int]:
         """Return every process below the supervisor."""
-        parents: dict[int, list[int]] = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                text = stat.read_text()
-            except OSError:
-                continue
-            parents.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
-        found, waiting = [], [self.process.pid]
-        while waiting:
-            children = parents.get(waiting.pop(), [])
-            found += children
-            waiting += children
-        return found
+        return below(self.process.pid)
 
     def pids(self, *words: str) -> list[int]:
         """Return the processes whose command line has all these words."""

@@ -6,10 +6,12 @@ import json
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,26 @@ class Receiver:
         self.got, self.hangs = [], set()
         self.answer = lambda got: (200, {})
         self.most_under_way.clear()
+        self.ended.clear()
 
     def close(self) -> None:
         """End."""
         self.ended.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Receiver]:
+    """Run one receiver for the tests of a module."""
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def receiver(server: Receiver, settings: Any) -> Receiver:
+    """Give a customer's receiver on this machine that has seen nothing yet."""
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    server.forget()
+    return server

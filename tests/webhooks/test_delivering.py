@@ -15,7 +15,6 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from tests.webhooks.receiver import Receiver
 from webhooks import claims, deliveries, delivery_sql, endpoints, notices, outbox, records
 from webhooks.endpoints import Given
 from webhooks.lines import FIRST_WINDOW
@@ -26,20 +25,6 @@ from webhooks.schedule import DELAYS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 D = Delivery.Status
-
-
-@pytest.fixture(scope="module")
-def server():
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def receiver(server, settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    server.forget()
-    return server
 
 
 @pytest.fixture
@@ -314,14 +299,14 @@ def test_the_breaker_lets_one_probe_through_and_recovery_begins_slowly(alice, re
 
 
 def test_twenty_hanging_endpoints_do_not_hold_up_a_healthy_one(alice, charlie, receiver, make, settings):
-    settings.WEBHOOK_TIMEOUT_SECONDS = 2.0
+    settings.WEBHOOK_TIMEOUT_SECONDS = 5.0
     for n in range(20):
         make(f"/hangs{n}")
     receiver.hangs = {f"/hangs{n}" for n in range(20)}
     make("/healthy", charlie)
     publish(alice, 10)
     publish(charlie, 100)
-    runner = threading.Thread(target=lambda: (drain(seconds=2.5), connection.close()))
+    runner = threading.Thread(target=lambda: (drain(seconds=5.5), connection.close()))
     began = time.monotonic()
     runner.start()
     while len(receiver.ids("/healthy")) < 100 and time.monotonic() - began < 10:
@@ -331,10 +316,10 @@ def test_twenty_hanging_endpoints_do_not_hold_up_a_healthy_one(alice, charlie, r
     most = max(receiver.most_under_way[f"/hangs{n}"] for n in range(20))
     runner.join()
     assert len(set(receiver.ids("/healthy"))) == 100
-    assert took < 2.0, took
+    assert took < 5.0, took
     assert most <= FIRST_WINDOW
     attempt = Attempt.objects.filter(status=None).first()
-    assert attempt.error == "No answer within 2 seconds."
+    assert attempt.error == "No answer within 5 seconds."
 
 
 def test_events_of_one_message_go_out_in_their_order(alice, receiver, make):
@@ -372,10 +357,11 @@ def test_nothing_leaves_unsigned_when_the_secret_cannot_be_opened(alice, receive
 def test_a_lease_that_ran_out_is_tried_by_another_and_a_late_success_counts(alice, receiver, make):
     make()
     publish(alice)
-    first = claims.claim(10, slots_for=lambda target: 5)
-    assert claims.claim(10, slots_for=lambda target: 5).claims == []
+    more = {"slots_for": lambda target: 5, "room_of": lambda account: 5}
+    first = claims.claim(10, **more)
+    assert claims.claim(10, **more).claims == []
     pass_time(61)
-    again = claims.claim(10, slots_for=lambda target: 5)
+    again = claims.claim(10, **more)
     assert again.claims[0].id == first.claims[0].id
     assert again.claims[0].token == first.claims[0].token + 1
     late = outcome(first.claims[0], 500)
@@ -475,7 +461,8 @@ def test_a_fast_receiver_gets_more_than_a_few_at_a_time_and_quickly(alice, recei
     make()
     publish(alice, 1500)
     began = time.monotonic()
-    drain(seconds=30)
+    while Delivery.objects.filter(due_at__lte=timezone.now()).exists() and time.monotonic() - began < 30:
+        drain(seconds=30)  # a machine that stands still for longer than it lingers ends a drain
     took = time.monotonic() - began - 0.35
     assert len(set(receiver.ids())) == len(receiver.got) == 1500
     # A timed test would be a lie on a busy machine; this bound only catches one at a time.
@@ -497,7 +484,7 @@ def test_a_long_queue_of_one_endpoint_makes_no_claim_read_the_table(make, alice)
     publish(alice, 3_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE webhooks_delivery")
-        cursor.execute("EXPLAIN (COSTS off) " + delivery_sql.ENDPOINTS, [[], 200])
+        cursor.execute("EXPLAIN (COSTS off) " + delivery_sql.ENDPOINTS, [[], [], 200])
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "delivery_due" in plan
     assert "Seq Scan on webhooks_delivery" not in plan, plan

@@ -1,0 +1,41 @@
+"""What README and docs name is there: files, links and their headings, commands, targets of make."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+#: where a path in backticks may begin besides the root: a page may be about one room
+ROOMS = ("", "billing/", "config/", "messaging/", "webhooks/", "accounts/", "docs/")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names by which headings are linked to, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_whatever_a_document_names_is_there(page):
+    text = page.read_text()
+    wrong: list[str] = []
+    for path, anchor in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)]+))?\)", text):
+        target = page.parent / path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            wrong.append(f"link to {path}#{anchor}")
+    for path in re.findall(
+        r"`(?!DATA_DIR)(\w[\w/*.-]*/[\w*.-]+\.(?:py|sql|md|sh|html|css|js|svg|txt|in|patch|json))`", text
+    ):
+        if not any(list(ROOT.glob(room + path)) for room in ROOMS):
+            wrong.append(f"file {path}")
+    commands, targets = get_commands(), (ROOT / "Makefile").read_text()
+    wrong += [f"manage.py {name}" for name in re.findall(r"manage\.py (\w+)", text) if name not in commands]
+    for name in re.findall(r"`make (\w+)", text):
+        if f"\n{name}:" not in targets:
+            wrong.append(f"make {name}")
+    assert wrong == []
