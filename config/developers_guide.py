@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.readers import Reader, reader_of
 from billing.plans import LIMITS
 from config.developers import OURS
-from config.markdown import Section, anchors, page_of
+from config.markdown import Follow, Section, anchors, page_of, relinked
 from config.pages import not_found, only_read, plans
 from config.samples import expand
 from messaging.sandbox import magic
@@ -47,6 +47,8 @@ class Guide:
     summary: str
     text: str
     sections: list[Section] = field(default_factory=list)
+    #: the text with links that lead somewhere from the page's own Markdown twin
+    twin: str = ""
 
     @property
     def href(self) -> str:
@@ -130,7 +132,9 @@ def library(public_url: str, bulk_most: int) -> Library:
     homes = {name: one.slug for one in reversed(guides.values()) for name in anchors(one.text)}
     homes |= {slug: slug for slug in guides if slug and slug not in homes}
     for one in (guides | papers).values():
-        one.sections = page_of(one.text, partial(_follow, on=one, homes=homes, papers=papers))
+        follow = partial(_follow, on=one, homes=homes, papers=papers)
+        one.sections = page_of(one.text, follow)
+        one.twin = relinked(one.text, partial(_as_twin, follow=follow, pages=guides | papers))
     whole = "\n\n".join(one.text for one in guides.values())
     return Library(guides | papers, _shelved(guides, papers), whole)
 
@@ -151,6 +155,16 @@ def _follow(href: str, on: Guide, homes: dict[str, str], papers: dict[str, Guide
     if stem == "CHANGELOG":
         return "/changelog"
     return None  # a file of the source tree, which the site does not serve
+
+
+def _as_twin(href: str, follow: Follow, pages: dict[str, Guide]) -> str | None:
+    """Lead from Markdown to Markdown where a page of ours has a twin."""
+    to = follow(href)
+    path, sign, name = (to or "").partition("#")
+    slug = path.removeprefix("/developers").removeprefix("/")
+    if path.startswith("/developers") and slug in pages:
+        return f"{path}.md{sign}{name}"
+    return to
 
 
 def _library() -> Library:
@@ -228,7 +242,7 @@ def guide(request: HttpRequest, slug: str) -> HttpResponse:
     if not slug.endswith(".md"):
         return _show(request, slug)
     one = _library().guides.get(slug.removesuffix(".md"))
-    return _markdown(one.text) if one and one.slug else not_found(request)
+    return _markdown(one.twin) if one and one.slug else not_found(request)
 
 
 @lru_cache(maxsize=1)
