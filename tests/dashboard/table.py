@@ -106,6 +106,11 @@ DASHBOARD = [
     Page("app/templates/new"),
     Page("app/templates/new", post=_TEMPLATE, status=400, name="app-template-refused"),
     Page("app/templates/<str:template_id>", "app/templates/{template}", name="app-template"),
+    Page(
+        "app/templates/<str:template_id>/change",
+        "app/templates/{template}/change",
+        name="app-template-change",
+    ),
     Page("app/conversations"),
     Page("app/conversations", "app/conversations?show=all"),
     Page("app/conversations/<str:contact_id>", "app/conversations/{contact}", name="app-conversation"),
