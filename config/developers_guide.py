@@ -19,12 +19,14 @@ from config.developers import OURS
 from config.markdown import Follow, Section, anchors, page_of, relinked
 from config.pages import not_found, only_read, plans
 from config.samples import expand
+from messaging.models import Template
 from messaging.sandbox import magic
 
 #: what the samples name; a reader who is signed in sees their own in the place of each
 EXAMPLE_NUMBER_ID = "106540352242922"
 EXAMPLE_WABA_ID = "102290129340398"
 EXAMPLE_PHONE = "+15550783881"
+EXAMPLE_KEY = "HERMOD_KEY=sk_live_a1b2c3…"
 EXAMPLE_AGENT = "0197a3c0-5b1e-7cc2-9d41-0d6a2c5e7f10"
 
 _TEMPLATES = ("guide.md", "guides/v1.md", "guides/testing.md", "guides/moving.md", "guides/running.md")
@@ -176,6 +178,14 @@ def _reader(request: HttpRequest) -> Reader | None:
     return reader_of(user, request.session.get("account")) if isinstance(user, User) else None
 
 
+def _templates(reader: Reader | None) -> list[Template]:
+    """Return some templates that the reader may send."""
+    if reader is None:
+        return []
+    rows = Template.objects.filter(account=reader.account_id, status="APPROVED")
+    return list(rows.order_by("name", "language")[:5])
+
+
 def _own(html: str, reader: Reader | None) -> str:
     """Put the reader's own values in the place of the examples'."""
     if reader is None:
@@ -185,6 +195,7 @@ def _own(html: str, reader: Reader | None) -> str:
         (EXAMPLE_WABA_ID, reader.waba_id),
         (EXAMPLE_PHONE, reader.phone),
         (EXAMPLE_AGENT, reader.agent_id),
+        (EXAMPLE_KEY, f"HERMOD_KEY={reader.keys[0][1]}" if reader.keys else ""),
     ):
         html = html.replace(example, escape(own)) if own else html
     return html
@@ -214,6 +225,7 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
             "before": order[place - 1] if place else None,
             "after": order[place + 1] if place + 1 < len(order) else None,
             "reader": reader,
+            "templates": _templates(reader),
         },
     )
     response["Cache-Control"] = "private, no-store" if reader else "no-cache"
