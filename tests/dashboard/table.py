@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.urls import URLPattern, get_resolver
@@ -33,7 +33,7 @@ class Page:
     #: looks like others in the table, so two pictures of it are enough
     alike: bool = False
     #: the part that is ours, where the rest is somebody else's work
-    ours: str | None = None
+    ours: str = "html"
 
     def address(self, made: Mapping[str, object]) -> str:
         """Return where it is in a furnished account."""
@@ -164,6 +164,16 @@ SIGNING_IN = [
     Page("accounts/2fa/reauthenticate/", who="member"),
     Page("accounts/password/set/", who="newcomer"),
     Page("accounts/reauthenticate/"),
+]
+
+#: where somebody looks who has just begun and has nothing yet
+EMPTY = [
+    replace(page, name=f"empty-{page.title}", alike=True)
+    for page in DASHBOARD
+    if page.who == "owner"
+    and page.status == 200
+    and not page.post
+    and not set("{?<") & set(page.path or page.route)
 ]
 
 #: what answers to GET and is no page, with the reason
