@@ -190,12 +190,13 @@ def _own(html: str, reader: Reader | None) -> str:
     """Put the reader's own values in the place of the examples'."""
     if reader is None:
         return html
+    key = next((mask for _, mask in reader.keys if mask.startswith("sk_live_")), "")
     for example, own in (
         (EXAMPLE_NUMBER_ID, reader.phone_number_id),
         (EXAMPLE_WABA_ID, reader.waba_id),
         (EXAMPLE_PHONE, reader.phone),
         (EXAMPLE_AGENT, reader.agent_id),
-        (EXAMPLE_KEY, f"HERMOD_KEY={reader.keys[0][1]}" if reader.keys else ""),
+        (EXAMPLE_KEY, f"HERMOD_KEY={key}" if key else ""),
     ):
         html = html.replace(example, escape(own)) if own else html
     return html

@@ -46,6 +46,7 @@ def alice() -> Account:
 
 def test_the_samples_hold_the_readers_own_values(alice):
     key, _ = keys.create(alice, name="Shop", kind=ApiKey.Kind.SK, scopes=["*"])
+    keys.create(alice, name="Newer", kind=ApiKey.Kind.MK, scopes=["whatsapp:send"])
     number, agent = alice.connections.get(), alice.agents.get()
     client = signed_in(alice)
     start = read(client, "/developers/quickstart")
