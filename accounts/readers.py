@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from accounts.models import Account, Agent, ApiKey, Connection, Membership, User
@@ -11,11 +12,14 @@ from accounts.models import Account, Agent, ApiKey, Connection, Membership, User
 class Reader:
     """Values of one account; empty text where it has none yet."""
 
+    account_id: uuid.UUID
     account: str
     phone_number_id: str
     waba_id: str
     #: with the plus
     phone: str
+    #: as customers see the business
+    verified_name: str
     agent_id: str
     agents: list[tuple[str, str]]
     #: beginning and last four digits of live keys, with their names
@@ -42,10 +46,12 @@ def _of(account: Account) -> Reader:
     agent = next((one for one in agents if number and one.pk == number.agent_id), None)
     agent = agent or next(iter(agents), None)
     return Reader(
+        account_id=account.pk,
         account=account.name,
         phone_number_id=number.phone_number_id if number else "",
         waba_id=number.waba_id if number else "",
         phone=f"+{number.display_phone}" if number and number.display_phone else "",
+        verified_name=number.verified_name if number else "",
         agent_id=str(agent.pk) if agent else "",
         agents=[(one.name, str(one.pk)) for one in agents],
         keys=[(one.name, str(one)) for one in keys],

@@ -15,6 +15,7 @@ from django.views import View
 
 from accounts.models import Account, Membership, User
 from config.errors import Refusal
+from config.spoken import spoken
 
 Role = Membership.Role
 #: which role includes which
@@ -100,7 +101,7 @@ class DashboardView(View):
 
     def wrong(self, to: str, refusal: Refusal) -> HttpResponseRedirect:
         """Go back with the refusal's sentence, for buttons that have no form to show it in."""
-        messages.error(self.request, refusal.message)
+        messages.error(self.request, spoken(refusal.message))
         return HttpResponseRedirect(to)
 
 

@@ -16,15 +16,17 @@ from accounts.models import User
 from accounts.readers import Reader, reader_of
 from billing.plans import LIMITS
 from config.developers import OURS
-from config.markdown import Section, anchors, page_of
+from config.markdown import Follow, Section, anchors, page_of, relinked
 from config.pages import not_found, only_read, plans
 from config.samples import expand
+from messaging.models import Template
 from messaging.sandbox import magic
 
 #: what the samples name; a reader who is signed in sees their own in the place of each
 EXAMPLE_NUMBER_ID = "106540352242922"
 EXAMPLE_WABA_ID = "102290129340398"
 EXAMPLE_PHONE = "+15550783881"
+EXAMPLE_KEY = "HERMOD_KEY=sk_live_a1b2c3…"
 EXAMPLE_AGENT = "0197a3c0-5b1e-7cc2-9d41-0d6a2c5e7f10"
 
 _TEMPLATES = ("guide.md", "guides/v1.md", "guides/testing.md", "guides/moving.md", "guides/running.md")
@@ -47,6 +49,8 @@ class Guide:
     summary: str
     text: str
     sections: list[Section] = field(default_factory=list)
+    #: the text with links that lead somewhere from the page's own Markdown twin
+    twin: str = ""
 
     @property
     def href(self) -> str:
@@ -130,7 +134,9 @@ def library(public_url: str, bulk_most: int) -> Library:
     homes = {name: one.slug for one in reversed(guides.values()) for name in anchors(one.text)}
     homes |= {slug: slug for slug in guides if slug and slug not in homes}
     for one in (guides | papers).values():
-        one.sections = page_of(one.text, partial(_follow, on=one, homes=homes, papers=papers))
+        follow = partial(_follow, on=one, homes=homes, papers=papers)
+        one.sections = page_of(one.text, follow)
+        one.twin = relinked(one.text, partial(_as_twin, follow=follow, pages=guides | papers))
     whole = "\n\n".join(one.text for one in guides.values())
     return Library(guides | papers, _shelved(guides, papers), whole)
 
@@ -153,6 +159,16 @@ def _follow(href: str, on: Guide, homes: dict[str, str], papers: dict[str, Guide
     return None  # a file of the source tree, which the site does not serve
 
 
+def _as_twin(href: str, follow: Follow, pages: dict[str, Guide]) -> str | None:
+    """Lead from Markdown to Markdown where a page of ours has a twin."""
+    to = follow(href)
+    path, sign, name = (to or "").partition("#")
+    slug = path.removeprefix("/developers").removeprefix("/")
+    if path.startswith("/developers") and slug in pages:
+        return f"{path}.md{sign}{name}"
+    return to
+
+
 def _library() -> Library:
     return library(settings.PUBLIC_URL, settings.MAX_BULK_MESSAGES)
 
@@ -162,15 +178,25 @@ def _reader(request: HttpRequest) -> Reader | None:
     return reader_of(user, request.session.get("account")) if isinstance(user, User) else None
 
 
+def _templates(reader: Reader | None) -> list[Template]:
+    """Return some templates that the reader may send."""
+    if reader is None:
+        return []
+    rows = Template.objects.filter(account=reader.account_id, status="APPROVED")
+    return list(rows.order_by("name", "language")[:5])
+
+
 def _own(html: str, reader: Reader | None) -> str:
     """Put the reader's own values in the place of the examples'."""
     if reader is None:
         return html
+    key = next((mask for _, mask in reader.keys if mask.startswith("sk_live_")), "")
     for example, own in (
         (EXAMPLE_NUMBER_ID, reader.phone_number_id),
         (EXAMPLE_WABA_ID, reader.waba_id),
         (EXAMPLE_PHONE, reader.phone),
         (EXAMPLE_AGENT, reader.agent_id),
+        (EXAMPLE_KEY, f"HERMOD_KEY={key}" if key else ""),
     ):
         html = html.replace(example, escape(own)) if own else html
     return html
@@ -200,6 +226,7 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
             "before": order[place - 1] if place else None,
             "after": order[place + 1] if place + 1 < len(order) else None,
             "reader": reader,
+            "templates": _templates(reader),
         },
     )
     response["Cache-Control"] = "private, no-store" if reader else "no-cache"
@@ -228,7 +255,7 @@ def guide(request: HttpRequest, slug: str) -> HttpResponse:
     if not slug.endswith(".md"):
         return _show(request, slug)
     one = _library().guides.get(slug.removesuffix(".md"))
-    return _markdown(one.text) if one and one.slug else not_found(request)
+    return _markdown(one.twin) if one and one.slug else not_found(request)
 
 
 @lru_cache(maxsize=1)

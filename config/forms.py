@@ -7,6 +7,7 @@ from django.forms.renderers import TemplatesSetting
 from django.forms.utils import ErrorList
 
 from config.errors import Refusal
+from config.spoken import spoken
 
 
 class Renderer(TemplatesSetting):
@@ -20,11 +21,11 @@ ErrorList.template_name = "ui/faults.html"
 
 
 def take(form: forms.BaseForm, refusal: Refusal) -> None:
-    """Show a core's refusal where it belongs: at the fields it names, else above the form."""
+    """Show a core's refusal where it belongs, in the reader's language: at its fields, or above the form."""
     shown = False
     for fault in refusal.fields:
         name = fault.field if fault.field in form.fields else None
-        form.add_error(name, fault.message)
+        form.add_error(name, spoken(fault.message))
         shown = True
     if not shown:
-        form.add_error(None, refusal.message)
+        form.add_error(None, spoken(refusal.message))

@@ -22,7 +22,7 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        explorer = request.path.startswith("/docs")
+        explorer = request.path == "/docs"
         response.headers.setdefault("Content-Security-Policy", _EXPLORER_POLICY if explorer else _POLICY)
         if response.headers.get("Content-Type", "").startswith("application/json"):
             response.headers.setdefault("Cache-Control", "no-store")

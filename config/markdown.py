@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -21,6 +22,8 @@ _LANGUAGES = {
 }
 #: a fence in one of these follows the fence before it as another tab
 _TABS = ("python", "js")
+_FENCES = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[([^\]]+)\]\(([^()\s]+)\)")
 _parser = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 #: where a link leads on the page that is drawn; None leaves the words and takes the link away
@@ -48,6 +51,18 @@ def anchors(text: str) -> set[str]:
         for block in _blocks(_parser.parse(text))
         if block[0].type == "heading_open" and block[0].tag != "h1"
     }
+
+
+def relinked(text: str, follow: Follow) -> str:
+    """Return Markdown whose links lead elsewhere; what stands in fences stays as it is."""
+
+    def lead(match: re.Match[str]) -> str:
+        words, href = match.groups()
+        to = follow(href)
+        return words if to is None else f"[{words}]({to})"
+
+    parts = _FENCES.split(text)
+    return "".join(part if index % 2 else _LINK.sub(lead, part) for index, part in enumerate(parts))
 
 
 def page_of(text: str, follow: Follow = lambda href: href) -> list[Section]:
@@ -86,6 +101,16 @@ def page_of(text: str, follow: Follow = lambda href: href) -> list[Section]:
             sections[-1].html.append(f'<h3 id="{anchor(title)}">{escape(title)}</h3>')
     flush()
     return sections
+
+
+def _inner_code(self: Any, tokens: list[Token], index: int, *_: Any) -> str:
+    """Draw code inside of a list, which can be reached by keyboard where it scrolls."""
+    code = escape(tokens[index].content.rstrip("\n"))
+    return f'<pre tabindex="0" role="group" aria-label="Code"><code>{code}</code></pre>'
+
+
+_parser.add_render_rule("fence", _inner_code)
+_parser.add_render_rule("code_block", _inner_code)
 
 
 def _draw(tokens: list[Token]) -> str:
@@ -146,22 +171,25 @@ def _code(fences: list[Token], name: str) -> str:
 
 def _pre(label: str, code: str, name: str) -> str:
     return (
-        f'<pre tabindex="0" role="region" aria-label="{label}"><code id="{name}">{escape(code)}</code></pre>'
+        f'<pre tabindex="0" role="group" aria-label="{label}"><code id="{name}">{escape(code)}</code></pre>'
     )
 
 
 def _table(block: list[Token], title: str) -> str:
     """Draw a table whose first cell in each row is the row's heading, inside a frame that scrolls."""
-    at_start = False
-    for token in block:
+    at_start = is_empty = False
+    for token, inside in zip(block, [*block[1:], block[-1]], strict=True):
         if token.type == "tr_open":
             at_start = True
         elif token.type == "th_open":
-            token.attrs = {"scope": "col"}
+            is_empty = not inside.content  # a heading without words would be read aloud as one
+            token.tag, token.attrs = ("td", {}) if is_empty else ("th", {"scope": "col"})
+        elif token.type == "th_close" and is_empty:
+            token.tag = "td"
         elif token.type == "td_open":
             token.attrs = {"scope": "row"} if at_start else {}
             token.tag = "th" if at_start else "td"
         elif token.type == "td_close" and at_start:
             token.tag, at_start = "th", False
     label = escape(f"Table: {title}" if title else "Table")
-    return f'<div class="sheet" tabindex="0" role="region" aria-label="{label}">{_draw(block)}</div>'
+    return f'<div class="sheet" tabindex="0" role="group" aria-label="{label}">{_draw(block)}</div>'

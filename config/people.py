@@ -18,12 +18,12 @@ from config.correlation import correlation_id
 log = structlog.get_logger(__name__)
 
 #: paths whose pages know who reads them
-PEOPLE = ("/app/", "/accounts/")
+PEOPLE = ("/app/", "/accounts/", "/billing/return")
 THEMES = ("light", "dark")
 
 
 def for_people(path: str) -> bool:
-    """Tell whether a path belongs to the dashboard or to signing in."""
+    """Tell whether a path belongs to the dashboard, to signing in or to the way back from Stripe."""
     return path == "/app" or path.startswith(PEOPLE)
 
 

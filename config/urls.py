@@ -2,10 +2,10 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from accounts import dashboard
-from config import developers, developers_guide, events, openapi_v1, pages
+from config import developers, developers_guide, events, explorer, openapi_v1, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home),
@@ -14,7 +14,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", pages.readyz),
     path("openapi.json", pages.only_read(SpectacularJSONAPIView.as_view()), name="openapi"),
     path("v1/openapi.json", pages.only_read(openapi_v1.V1Document.as_view())),
-    path("docs", pages.only_read(SpectacularSwaggerSplitView.as_view(url_name="openapi")), name="docs"),
+    path("docs", explorer.explorer, name="docs"),
+    path("docs.md", explorer.explorer_markdown),
     path("developers", developers_guide.developers),
     path("developers.md", developers_guide.developers_markdown),
     path("developers/events", events.events),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from accounts.shared_dashboard import DashboardView
 from config.errors import Invalid, Refusal
 from config.forms import take
+from config.spoken import spoken
 from messaging import contacts, conversations, queueing, template_form
 from messaging.drafts import Draft, Text, What
 from messaging.models import Message
@@ -104,7 +105,7 @@ class Compose(DashboardView):
             if finding.is_error:
                 key = template_form.key_of(finding.param, filled(chosen, form.given()))
                 if key not in form.errors:  # an empty field has said so itself
-                    form.add_error(key if key in form.fields else None, finding.message)
+                    form.add_error(key if key in form.fields else None, spoken(finding.message))
         return not form.errors
 
     def send(self, form: ComposeForm, chosen: Chosen) -> Any:
@@ -164,8 +165,7 @@ def _take(form: ComposeForm, chosen: Chosen, refusal: Refusal) -> None:
     param = str(refusal.extra.get("param") or (refusal.fields[0].field if refusal.fields else ""))
     key = template_form.key_of(param, filled(chosen, form.given())) if chosen.template else ""
     if key in form.fields:
-        form.add_error(
-            key, refusal.message if not isinstance(refusal, Invalid) else refusal.fields[0].message
-        )
+        said = refusal.message if not isinstance(refusal, Invalid) else refusal.fields[0].message
+        form.add_error(key, spoken(said))
     else:
         take(form, refusal)

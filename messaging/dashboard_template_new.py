@@ -1,4 +1,4 @@
-"""The dashboard's form for a new template: written beside its preview, then handed to Meta for review."""
+"""The dashboard's form for a template, new or to be changed, beside its preview; then Meta reviews it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from messaging.drafts import FilledTemplate
 from messaging.models import Template
 from messaging.previews import example_values, preview
 from messaging.shared_compose import choose
+from messaging.templates import APPROVED
 
 NEW = "/app/templates/new"
 #: Meta's limits
@@ -82,8 +83,10 @@ class NewForm(forms.Form):
     def written(self) -> template_writing.Written:
         """Return what stands in the form, valid or not."""
 
+        typed = self.data if self.is_bound else self.initial
+
         def text(name: str, longest: int) -> str:
-            return str(self.data.get(name, "")).strip()[:longest]
+            return str(typed.get(name, "")).strip()[:longest]
 
         pairs = [
             (text(f"label_{place}", LABEL_LONGEST), text(f"address_{place}", 2_000))
@@ -98,12 +101,49 @@ class NewForm(forms.Form):
 
     def examples(self) -> dict[str, str]:
         """Return the examples that stand in the form, by placeholder or button."""
-        begin = "example."
+        begin, typed = "example.", self.data if self.is_bound else self.initial
         return {
-            name.removeprefix(begin): str(self.data[name]).strip()[:EXAMPLE_LONGEST]
-            for name in self.data
+            name.removeprefix(begin): str(typed[name]).strip()[:EXAMPLE_LONGEST]
+            for name in typed
             if name.startswith(begin)
         }
+
+    def components(self) -> list[dict[str, Any]]:
+        """Return a valid form's components for Meta; none, and a fault, when an example is missing."""
+        written, examples = self.written(), self.examples()
+        missing = [name for name in written.gaps if not examples.get(name)]
+        missing += [f"button.{place}" for place in written.link_gaps if not examples.get(f"button.{place}")]
+        if missing:
+            self.add_error(None, _("Give an example of every gap; Meta’s reviewers look at them."))
+            return []
+        return template_writing.components(written, examples)
+
+
+class ChangeForm(NewForm):
+    """The same for a template that Meta has: name and language stay, and an approved one's category."""
+
+    def __init__(self, row: Template, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        del self.fields["name"], self.fields["language"]
+        if row.status == APPROVED:
+            del self.fields["category"]
+
+
+def typed(row: Template) -> dict[str, str] | None:
+    """Return what stands in the form for a template; None when the form has no field for a part of it."""
+    found = template_writing.read_back(row.components)
+    if found is None:
+        return None
+    written, examples = found
+    start = {
+        "header": written.header,
+        "body": written.body,
+        "footer": written.footer,
+        "category": row.category,
+    }
+    for place, (label, address) in enumerate(written.buttons):
+        start |= {f"label_{place}": label, f"address_{place}": address}
+    return start | {f"example.{name}": value for name, value in examples.items()}
 
 
 class NewTemplate(DashboardView):
@@ -120,15 +160,10 @@ class NewTemplate(DashboardView):
         """Hand the template in."""
         form = NewForm(request.POST)
         chosen = choose(self.account, request.POST)
-        written, examples = form.written(), form.examples()
-        if form.is_valid():
-            missing = [name for name in written.gaps if not examples.get(name)]
-            missing += [
-                f"button.{place}" for place in written.link_gaps if not examples.get(f"button.{place}")
-            ]
-            if missing:
-                form.add_error(None, _("Give an example of every gap; Meta’s reviewers look at them."))
-            elif chosen.number is None:
+        written = form.written()
+        components = form.components() if form.is_valid() else []
+        if components:
+            if chosen.number is None:
                 form.add_error(None, _("Connect a number first."))
             else:
                 try:
@@ -137,7 +172,7 @@ class NewTemplate(DashboardView):
                         name=form.cleaned_data["name"],
                         language=form.cleaned_data["language"],
                         category=form.cleaned_data["category"],
-                        components=template_writing.components(written, examples),
+                        components=components,
                         parameter_format=written.format if written.gaps else None,
                     )
                 except Refusal as refusal:
@@ -189,6 +224,62 @@ def _shown(form: NewForm) -> dict[str, Any]:
         "preview": preview(read(made), given) if written.body or written.header else None,
         "gaps": [(name, label, examples.get(name, "")) for name, label in gaps],
     }
+
+
+class ChangeTemplate(DashboardView):
+    """``/app/templates/<id>/change``."""
+
+    section = "templates"
+    least = Role.ADMIN
+
+    def get(self, request: HttpRequest, template_id: str) -> HttpResponse:
+        """Draw the form with what the template says now."""
+        row = self.row(template_id)
+        return self.draw(row, ChangeForm(row, initial=typed(row) or {}))
+
+    def post(self, request: HttpRequest, template_id: str) -> HttpResponse:
+        """Hand the change in."""
+        row = self.row(template_id)
+        form = ChangeForm(row, request.POST)
+        components = form.components() if form.is_valid() else []
+        if components and typed(row) is not None:
+            try:
+                management.edit(
+                    management.find(self.account, row.meta_id)[1],
+                    row,
+                    components=components,
+                    category=form.cleaned_data.get("category") or None,
+                )
+            except Refusal as refusal:
+                take(form, refusal)
+            else:
+                audit.record(self.account, "template.changed", target=str(row)[:200], **audit.by(request))
+                said = _("The change is with Meta for review. This page follows what they say.")
+                return self.done(f"/app/templates/{row.pk}", said)
+        return self.draw(row, form, status=400)
+
+    def row(self, template_id: str) -> Template:
+        """Find the template. Raises ``Refusal`` (``not_found``)."""
+        row = Template.objects.filter(account=self.account, pk=id_of(template_id)).first()
+        if row is None:
+            raise Refusal("not_found", "No template found with this id.")
+        return row
+
+    def draw(self, row: Template, form: ChangeForm, status: int = 200) -> HttpResponse:
+        """Draw the page; without the form when it could not hold the template."""
+        holds = row.status in management.EDITABLE and typed(row) is not None
+        number = self.account.connections.filter(removed_at=None, waba_id=row.waba_id).first()
+        chosen = choose(self.account, {"number": str(number.pk) if number else ""})
+        return self.page(
+            "app/templates/change.html",
+            status=status,
+            one=row,
+            id=str(row.pk),
+            form=form,
+            holds=holds,
+            chosen=chosen,
+            **_shown(form),
+        )
 
 
 class DeleteTemplate(DashboardView):

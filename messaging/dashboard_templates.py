@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.shared_dashboard import DashboardView, id_of
 from config.errors import Refusal
-from messaging import template_list, templates
+from messaging import template_list, template_management, templates
 from messaging.approved import read
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import Template
@@ -55,6 +55,7 @@ class TemplatePage(DashboardView):
         context: dict[str, Any] = {
             "one": row,
             "preview": sample(row),
+            "can_change": row.status in template_management.EDITABLE,
             "parts": read(row.components, row.parameter_format),
             "events": row.events.order_by("-pk")[:20],
         }

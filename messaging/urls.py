@@ -66,6 +66,7 @@ urlpatterns = [
     path("app/templates/new/preview", dashboard_template_new.NewPreview.as_view()),
     path("app/templates/sync", dashboard_templates.Sync.as_view()),
     path("app/templates/<str:template_id>", dashboard_templates.TemplatePage.as_view()),
+    path("app/templates/<str:template_id>/change", dashboard_template_new.ChangeTemplate.as_view()),
     path("app/templates/<str:template_id>/delete", dashboard_template_new.DeleteTemplate.as_view()),
     path("app/conversations", dashboard_conversations.Conversations.as_view()),
     path("app/conversations/<str:contact_id>", dashboard_conversations.Conversation.as_view()),

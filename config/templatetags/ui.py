@@ -14,7 +14,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.spoken import spoken
+
 register = template.Library()
+#: ``{{ refusal.message|spoken }}``: what a core said, in the reader's language
+register.filter("spoken", spoken)
 
 #: statuses of messages, deliveries, numbers and keys: what a person reads, and the tone of the badge
 STATUS = {
@@ -124,5 +128,6 @@ def empty(
 @register.inclusion_tag("ui/notice.html")
 def notice(tone: str, text: str) -> dict[str, str]:
     """Show one sentence in a coloured frame; ``tone``: good, warn, bad or info."""
+    text = spoken(str(text))
     symbols = {"good": "check", "warn": "warn", "bad": "cross"}
     return {"tone": tone, "text": text, "symbol": symbols.get(tone, "info")}

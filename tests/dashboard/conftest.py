@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from allauth.account.internal.flows.login import record_authentication
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
@@ -48,4 +50,8 @@ def signed_in(who: Account | User) -> Client:
         who = who.memberships.select_related("user").filter(role="owner").order_by("pk")[0].user
     client = Client(enforce_csrf_checks=False, raise_request_exception=True)
     client.force_login(who, backend="allauth.account.auth_backends.AuthenticationBackend")
+    request = HttpRequest()  # as if the password had just been typed again
+    request.session = client.session
+    record_authentication(request, who, "password", reauthenticated=True)
+    request.session.save()
     return client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,13 @@ from tests import factories
 
 #: shows as text or not at all; each place gets one of its own so that a test can say where
 ATTACK = '<script>window.pwned="{0}"</script><img src=x onerror=pwned()>\'"{{{{7*7}}}}'
+#: the places that were given a stored script since the process began
+SAID: set[str] = set()
 
 
 def attack(place: str) -> str:
     """Return a stored script that names the place it was put into."""
+    SAID.add(place)
     return ATTACK.format(place)
 
 
@@ -47,14 +51,14 @@ def make_talk(
     )
 
 
-def fill(number: Connection) -> dict[str, Any]:
-    """Give an account one of everything, with a stored script in every stranger's field."""
+def fill(number: Connection, say: Callable[[str], str] = attack) -> dict[str, Any]:
+    """Give an account some messages and what belongs to them; ``say`` gives the words of every place."""
     account = number.account
     Connection.objects.filter(pk=number.pk).update(
-        verified_name=attack("verified"), status_reason=attack("reason"), status="held"
+        verified_name=say("verified"), status_reason=say("reason"), status="held"
     )
-    contact = make_contact(number, name=attack("profile"))
-    inbound = make_talk(number, contact, wrote=attack("inbound"))
+    contact = make_contact(number, name=say("profile"))
+    inbound = make_talk(number, contact, wrote=say("inbound"))
     batch = Batch.objects.create(account=account, total=1, created_at=timezone.now())
     failed = factories.make_message(
         account,
@@ -62,29 +66,29 @@ def fill(number: Connection) -> dict[str, Any]:
         connection=number,
         contact=contact,
         batch=batch,
-        body=attack("body"),
-        metadata={attack("metadata"): attack("metadata value")},
-        error_message=attack("error"),
+        body=say("body"),
+        metadata={say("metadata"): say("metadata value")},
+        error_message=say("error"),
         error_code=131026,
         failure="recipient_unreachable",
-        error_detail={"title": attack("title"), "details": attack("details"), attack("name"): "x"},
-        wamid=attack("wamid"),
-        correlation_id="req_" + attack("correlation")[:100],
+        error_detail={"title": say("title"), "details": say("details"), say("name"): "x"},
+        wamid=say("wamid"),
+        correlation_id="req_" + say("correlation")[:100],
         failed_at=timezone.now(),
     )
     template = Template.objects.create(
         account=account,
         waba_id=number.waba_id or "102290129340398",
         meta_id="77",
-        name=attack("template")[:200],
+        name=say("template")[:200],
         language="en_US",
         status="APPROVED",
         category="UTILITY",
         components=[
-            {"type": "HEADER", "format": "TEXT", "text": attack("header")},
-            {"type": "BODY", "text": attack("template body") + " {{1}}"},
-            {"type": "FOOTER", "text": attack("footer")},
-            {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": attack("button")}]},
+            {"type": "HEADER", "format": "TEXT", "text": say("header")},
+            {"type": "BODY", "text": say("template body") + " {{1}}"},
+            {"type": "FOOTER", "text": say("footer")},
+            {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": say("button")}]},
         ],
         synced_at=timezone.now(),
     )
@@ -95,9 +99,9 @@ def fill(number: Connection) -> dict[str, Any]:
         contact=contact,
         type="template",
         body=None,
-        content={"type": "template", "template": {"name": attack("sent name"), "language": "en_US"}},
+        content={"type": "template", "template": {"name": say("sent name"), "language": "en_US"}},
     )
-    Suppression.objects.create(account=account, phone="14155550199", reason="manual", note=attack("note"))
+    Suppression.objects.create(account=account, phone="14155550199", reason="manual", note=say("note"))
     return {
         "contact": contact,
         "inbound": inbound,

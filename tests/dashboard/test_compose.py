@@ -9,12 +9,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from config.errors import Invalid
-from messaging import sheets
+from messaging import sheets, template_management, template_writing
 from messaging.models import Batch, Contact, Message, Status, Suppression, Template
 from tests import factories
 from tests.dashboard import data
 from tests.dashboard.conftest import join, make_owned, signed_in
 from tests.support.fixtures import meta, sandbox
+from tests.support.meta import all_callbacks
 
 __all__ = ["meta", "sandbox"]
 
@@ -251,11 +252,73 @@ def test_a_template_is_written_with_its_examples_and_handed_in(meta, alice):
     assert not Template.objects.filter(pk=made.pk).exclude(status="DELETED").exists()
 
 
+def test_an_approved_template_is_changed_with_what_it_said_and_goes_back_to_review(meta, alice):
+    number = meta.connect(alice)
+    client = signed_in(alice)
+    words = template_writing.Written(
+        "Hi {{1}}, order {{2}}.", footer="Bye", buttons=[("Track", "https://e.x/{{1}}")]
+    )
+    examples = {"1": "Sara", "2": "7", "button.0": "A1"}
+    made = template_management.create(
+        number,
+        name="parcel_gone",
+        language="en",
+        category="UTILITY",
+        components=template_writing.components(words, examples),
+    )
+    page = f"/app/templates/{made.pk}"
+    assert f"{page}/change" not in text_of(client.get(page)), "it is being reviewed"
+    assert "changed elsewhere" in text_of(client.get(f"{page}/change"))
+    all_callbacks(meta)  # Meta approves it
+    assert f"{page}/change" in text_of(client.get(page))
+    form = text_of(client.get(f"{page}/change"))
+    for there in ("Hi {{1}}, order {{2}}.", 'value="Bye"', 'value="Track"', 'value="Sara"', 'value="A1"'):
+        assert there in form, there
+    assert 'name="category"' not in form and 'name="name"' not in form
+    given = {"body": "Hello {{1}}, order {{2}}!", "footer": "Bye", "label_0": "Thanks"}
+    assert "example of every gap" in text_of(client.post(f"{page}/change", given), 400)
+    answer = client.post(f"{page}/change", given | {"example.1": "Sara", "example.2": "7"})
+    assert answer.status_code == 302 and answer["Location"] == page
+    made.refresh_from_db()
+    assert made.status == "PENDING"
+    assert template_writing.read_back(made.components) == (
+        template_writing.Written("Hello {{1}}, order {{2}}!", "", "Bye", [("Thanks", "")]),
+        {"1": "Sara", "2": "7"},
+    )
+    assert alice.audit_events.filter(action="template.changed").exists()
+
+
+def test_what_the_form_cannot_hold_is_not_read_into_it(template):
+    read = template_writing.read_back
+    words = template_writing.Written(
+        "{{b}} and {{a}}", "To {{a}}", "End", [("Go", "https://e.x/{{1}}"), ("No", "")]
+    )
+    examples = {"a": "1", "b": "2", "button.0": "x"}
+    assert read(template_writing.components(words, examples)) == (words, examples)
+    body = {"type": "BODY", "text": "Hi"}
+    for foreign in (
+        {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["4:x"]}},
+        {"type": "CAROUSEL", "cards": []},
+        {"type": "BODY", "text": "Hi", "add_security_recommendation": True},
+        {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "example": "A"}]},
+        {"type": "BUTTONS", "buttons": [{"type": "PHONE_NUMBER", "text": "Call", "phone_number": "+1"}]},
+        {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": str(n)} for n in range(4)]},
+        "nonsense",
+    ):
+        assert read([body, foreign]) is None, foreign
+    assert read([]) is None and read("nonsense") is None
+    assert read([body | {"example": {"body_text": [7]}}]) == (template_writing.Written("Hi", buttons=[]), {})
+
+
 def test_a_member_sends_but_changes_no_templates(alice, number, template):
     client = signed_in(join(alice, "member", "mo@example.com"))
     assert client.get("/app/compose").status_code == 200
     assert "New template" not in text_of(client.get("/app/templates"))
-    for path in ("/app/templates/new", f"/app/templates/{template.pk}/delete"):
+    for path in (
+        "/app/templates/new",
+        f"/app/templates/{template.pk}/delete",
+        f"/app/templates/{template.pk}/change",
+    ):
         assert client.post(path).status_code == 403, path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import expect
 
 from accounts.models import Account
@@ -14,7 +13,6 @@ from messaging.models import Message
 from tests import factories
 from tests.dashboard import data
 from tests.dashboard.conftest import make_owned, signed_in
-from tests.dashboard.test_messages_pages import PAGES
 from tests.pages.conftest import Visit, browser, patience, visit
 from tests.support.fixtures import meta, sandbox
 from tests.support.meta import draining, person, reaches
@@ -22,7 +20,6 @@ from tests.support.meta import draining, person, reaches
 __all__ = ["browser", "meta", "patience", "sandbox", "visit"]
 
 Open = Callable[..., Visit]
-_WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 
 def enter(tab: Visit, account: Account) -> None:
@@ -80,18 +77,3 @@ def test_an_open_list_and_an_open_thread_grow_by_themselves(visit: Open, db):
     expect(thread.page.locator("#thread")).to_contain_text("my answer")
     for tab in (listed, thread):
         tab.assert_clean()
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
-def test_stored_scripts_run_on_no_page_and_no_page_scrolls_sideways(visit: Open, db, width, scheme):
-    alice = make_owned("Alice")
-    made = {name: row.pk for name, row in data.fill(factories.connect(alice, waba_id="1")).items()}
-    tab = visit(width=width, scheme=scheme)
-    enter(tab, alice)
-    for path in PAGES:
-        tab.open(path.format(**made))
-        assert tab.page.evaluate("window.pwned === undefined && window.hacked === undefined"), path
-        needed, there = tab.page.evaluate(_WIDTHS)
-        assert needed <= there == width, path
-        assert tab.page.evaluate("window.reports") == [], path
-    tab.assert_clean()

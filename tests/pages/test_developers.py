@@ -19,36 +19,9 @@ from tests import factories
 from tests.pages.conftest import Visit
 
 Open = Callable[..., Visit]
-PAGES = [
-    *("/developers", "/developers/events"),
-    *("/developers/errors", "/developers/errors/190", "/developers/errors/outcome_unknown"),
-]
-_WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 
 # --- as a browser sees them
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_clean_and_never_scrolls_sideways(path: str, visit: Open) -> None:
-    for scheme, width in (("light", 360), ("dark", 1280)):
-        tab = visit(width=width, scheme=scheme)
-        tab.open(path)
-        needed, there = tab.page.evaluate(_WIDTHS)
-        assert needed <= there == width
-        tab.assert_clean()
-
-
-def test_every_link_of_the_guide_leads_somewhere(visit: Open, settings: Any) -> None:
-    settings.DURABILITY_NOT_NEEDED = True  # the tests' own database is a fast one
-    tab = visit()
-    tab.open("/developers")
-    links = set(tab.page.eval_on_selector_all("a[href]", "all => all.map(one => one.getAttribute('href'))"))
-    assert {"/llms.txt", "/openapi.json", "/developers.md", "/docs"} <= links
-    for link in links:
-        path, _, name = link.partition("#")
-        assert not path or tab.page.request.get(tab.base_url + path).ok, link
-        assert path or tab.page.locator(f"[id='{name}']").count() == 1, link
 
 
 def test_a_call_is_shown_in_one_language_at_a_time_and_the_keyboard_chooses(visit: Open) -> None:

@@ -44,6 +44,15 @@ def test_the_quickstart_calls_this_server(visit: Open, settings) -> None:
         assert f"{settings.PUBLIC_URL}{path} " in commands
 
 
+def test_the_plans_are_those_of_this_server(client, settings) -> None:
+    settings.MONTHLY_MESSAGES = settings.MONTHLY_MESSAGES | {"basic": 12_345, "pro": 0}
+    for path in ("/", "/index.md"):
+        shown = client.get(path).content.decode()
+        assert "12,345" in shown and "500" in shown, path
+    shown = client.get("/").content.decode()
+    assert shown.count("messages in a period") == 4 and shown.count("Unlimited") == 2
+
+
 def test_every_link_of_the_front_page_leads_somewhere(visit: Open, settings) -> None:
     settings.DURABILITY_NOT_NEEDED = True  # the tests' own database is a fast one
     tab = visit()
