@@ -4,9 +4,12 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.chunked import Measured
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+django_application = get_wsgi_application()
 
 from config.checks import refuse_misconfiguration  # noqa: E402  (needs the settings)
 
 refuse_misconfiguration()
+application = Measured(django_application)
