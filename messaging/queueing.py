@@ -179,7 +179,7 @@ def queue_many(
     if refused:
         counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
         with database.cursor() as cursor:
-            tally.count_refused(cursor, account.pk, counted)
+            tally.count_refused(cursor, account.pk, counted, at=created_at)
     announcements.accepted(
         account.pk,
         list(map(announcements.Accepted, ids, statuses, drafts, failures)),
