@@ -7,8 +7,10 @@ from messaging.models import Message
 #: claims without an outcome after which a row is only claimed while no other such row is under way
 SUSPECT_CRASHES = 3
 
-# Numbers that have pending rows, found by skipping from one to the next in the partial index: the cost
-# is one probe per such number, not one per row.
+# Numbers that have due rows. First those with pending ones, found by skipping from one to the next in the
+# partial index: the cost is one probe per such number, not one per row. Then each one's earliest row of each
+# lane: ORDER BY with LIMIT 1 can only be an index probe, where EXISTS tempts the planner to read the whole
+# table as soon as it believes that most rows would do.
 NUMBERS = """
 WITH RECURSIVE pending AS (
     (SELECT connection_id FROM messaging_message
@@ -18,6 +20,8 @@ WITH RECURSIVE pending AS (
             WHERE m.due_at IS NOT NULL AND m.connection_id > pending.connection_id
             ORDER BY m.connection_id LIMIT 1)
     FROM pending WHERE pending.connection_id IS NOT NULL
+), due AS MATERIALIZED (
+    SELECT p.connection_id FROM pending p WHERE p.connection_id IS NOT NULL AND ({due})
 )
 SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, c.app_secret_sealed,
        c.removed_at IS NOT NULL, c.breaker_open_since IS NOT NULL,
@@ -25,20 +29,19 @@ SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, 
            + c.messages_per_second * %s * extract(epoch FROM now() - c.slowed_at))::float,
        greatest(extract(epoch FROM c.next_slot_at - now()), 0)::float
 FROM accounts_connection c
-WHERE c.id IN (SELECT connection_id FROM pending)
+WHERE c.id IN (SELECT connection_id FROM due)
   AND c.status <> 'held'
   -- A deactivated account sends nothing; what it queued waits for it. A removed number's rows fail.
   AND (c.removed_at IS NOT NULL OR (SELECT a.is_active FROM accounts_account a WHERE a.id = c.account_id))
   AND (c.paused_until IS NULL OR c.paused_until <= now())
   AND (c.next_slot_at IS NULL OR c.next_slot_at < now() + make_interval(secs => %s))
-  AND ({due})
 ORDER BY c.next_slot_at NULLS FIRST
 LIMIT %s
 FOR NO KEY UPDATE OF c SKIP LOCKED
 """.format(
     due=" OR ".join(
-        "EXISTS (SELECT 1 FROM messaging_message m "
-        f"WHERE m.connection_id = c.id AND m.lane = {lane} AND m.due_at <= now())"
+        "(SELECT m.due_at FROM messaging_message m WHERE m.connection_id = p.connection_id "
+        f"AND m.lane = {lane} AND m.due_at IS NOT NULL ORDER BY m.due_at LIMIT 1) <= now()"
         for lane in Message.Lane.values
     )
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Endpoints that have pending rows, found by skipping from one to the next in the partial index. Locked, so
-# that of two workers only one sends an endpoint's probe.
+# Endpoints that have due rows: those with pending ones, found by skipping from one to the next in the partial
+# index, of which the earliest is due. (An EXISTS instead of that probe tempts the planner to read the whole
+# table when most rows are due.) Locked, so that of two workers only one sends an endpoint's probe.
 ENDPOINTS = """
 WITH RECURSIVE pending AS (
     (SELECT endpoint_id FROM webhooks_delivery WHERE due_at IS NOT NULL ORDER BY endpoint_id LIMIT 1)
@@ -12,16 +13,20 @@ WITH RECURSIVE pending AS (
             WHERE d.due_at IS NOT NULL AND d.endpoint_id > pending.endpoint_id
             ORDER BY d.endpoint_id LIMIT 1)
     FROM pending WHERE pending.endpoint_id IS NOT NULL
+), due AS MATERIALIZED (
+    SELECT p.endpoint_id FROM pending p
+    WHERE p.endpoint_id IS NOT NULL AND (
+        SELECT d.due_at FROM webhooks_delivery d WHERE d.endpoint_id = p.endpoint_id AND d.due_at IS NOT NULL
+        ORDER BY d.due_at LIMIT 1) <= now()
 )
 SELECT e.id, e.account_id, e.url, e.headers_sealed, e.secret_sealed,
        CASE WHEN e.previous_secret_until > now() THEN e.previous_secret_sealed ELSE '' END,
        e.breaker_open_since IS NOT NULL, e.failing_since IS NOT NULL,
        extract(epoch FROM now() - e.ramp_from)::float, e.updated_at
 FROM webhooks_endpoint e
-WHERE e.id IN (SELECT endpoint_id FROM pending) AND e.enabled AND e.removed_at IS NULL
+WHERE e.id IN (SELECT endpoint_id FROM due) AND e.enabled AND e.removed_at IS NULL
   AND (e.paused_until IS NULL OR e.paused_until <= now())
   AND NOT e.id = ANY(%s)
-  AND EXISTS (SELECT 1 FROM webhooks_delivery d WHERE d.endpoint_id = e.id AND d.due_at <= now())
 ORDER BY e.failing_since IS NOT NULL, random()
 LIMIT %s
 FOR NO KEY UPDATE OF e SKIP LOCKED

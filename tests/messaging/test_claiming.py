@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Connection
+from messaging import claim_sql
 from messaging.claiming import BULK_SHARE, HORIZON_SECONDS, claim, share
 from messaging.models import Message, Status
 from tests import factories
@@ -360,3 +361,19 @@ def test_an_idle_claim_costs_next_to_nothing(number):
         assert claim(100) == []
     selects = [one["sql"] for one in idle if "SAVEPOINT" not in one["sql"]]
     assert len(selects) <= 2
+
+
+# --- what a claim reads
+
+
+@pytest.mark.django_db
+def test_a_long_queue_of_one_number_makes_no_claim_read_the_table():
+    busy, quiet = another(2)
+    make_due(busy, 3_000)
+    make_due(quiet, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+        cursor.execute("EXPLAIN (COSTS off) " + claim_sql.NUMBERS, [0.03, HORIZON_SECONDS, 100])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "message_due" in plan
+    assert "Seq Scan on messaging_message" not in plan, plan

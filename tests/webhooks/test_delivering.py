@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.webhooks.receiver import Receiver
-from webhooks import claims, deliveries, endpoints, notices, outbox, records
+from webhooks import claims, deliveries, delivery_sql, endpoints, notices, outbox, records
 from webhooks.endpoints import Given
 from webhooks.lines import FIRST_WINDOW
 from webhooks.models import Attempt, Delivery, Endpoint, Event
@@ -469,3 +469,14 @@ def test_the_bytes_of_the_body_are_the_same_for_every_endpoint(alice, receiver, 
     drain()
     assert len({got.body for got in receiver.got}) == 1
     assert json.loads(receiver.got[0].body)["id"] == receiver.got[1].id
+
+
+def test_a_long_queue_of_one_endpoint_makes_no_claim_read_the_table(make, alice):
+    make()
+    publish(alice, 3_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE webhooks_delivery")
+        cursor.execute("EXPLAIN (COSTS off) " + delivery_sql.ENDPOINTS, [[], 200])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "delivery_due" in plan
+    assert "Seq Scan on webhooks_delivery" not in plan, plan
