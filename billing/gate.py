@@ -21,11 +21,16 @@ READ = "whatsapp:read"
 REGISTRATIONS_PER_MINUTE = 5
 
 
+#: customers give their keys at most what their plan has; more than any plan has, an operator has granted
+_MOST_OF_ANY_PLAN = max(its.requests_per_minute for its in LIMITS.values())
+
+
 def by_key(request: Request) -> tuple[str, int]:
-    """Count by key: its own limit when it has one, else its account's plan, as it is now (W38)."""
+    """Count by key: its own limit when it has one, and at most its account's plan as it is now (W38)."""
     key = key_of(request)
-    limit = key.rate_limit_per_minute or LIMITS[Plan(caller(request).plan)].requests_per_minute
-    return f"key:{key.pk}", limit
+    plan = LIMITS[Plan(caller(request).plan)].requests_per_minute
+    own = key.rate_limit_per_minute or plan
+    return f"key:{key.pk}", own if own > _MOST_OF_ANY_PLAN else min(own, plan)
 
 
 def by_address(request: Request) -> tuple[str, int]:

@@ -118,7 +118,7 @@ class MessageList(KeyView):
                 "page": number,
                 "total": page.total,
                 "totalPages": -(-page.total // limit),
-                "totalIsCapped": page.total >= reading.COUNTED,
+                "totalIsCapped": page.capped,
             }
         return ok([message_object(message) for message in page.messages], pagination=pagination)
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Account, ApiKey
 from billing import quota
+from messaging import reading
 from messaging.models import Message, Status, Suppression
 from tests.factories import api, connect, faulty_fields, make_account, make_key, make_message
 from tests.support import meta as support
@@ -251,3 +252,28 @@ def test_a_deactivated_account_sends_nothing_until_it_is_active_again(meta, alic
     Account.objects.filter(pk=alice.pk).update(is_active=True)
     support.drain()
     assert len(meta.ledger(message)) == 1
+
+
+# --- limits
+
+
+@pytest.mark.parametrize(("own", "plan", "limit"), [(400, "pro", 400), (400, "free", 20), (5, "free", 5)])
+def test_a_keys_own_limit_never_exceeds_the_plan_that_is_left(ready, own, plan, limit):
+    """W38: made on a larger plan, it would go on being served by it."""
+    _, text = make_key(ready, rate_limit_per_minute=own)
+    Account.objects.filter(pk=ready.pk).update(plan=plan)
+    assert int(api(text).get("/auth/me")["X-RateLimit-Limit"]) == limit
+
+
+def test_more_than_any_plan_has_is_an_operators_grant(ready):
+    _, text = make_key(ready, rate_limit_per_minute=9_000)
+    assert int(api(text).get("/auth/me")["X-RateLimit-Limit"]) == 9_000
+
+
+@pytest.mark.parametrize(("stored", "total", "capped"), [(3, 3, False), (4, 3, True)])
+def test_a_total_is_called_capped_only_when_there_are_more(ready, monkeypatch, stored, total, capped):
+    monkeypatch.setattr(reading, "COUNTED", 3)
+    for _ in range(stored):
+        make_message(ready)
+    pagination = api(ready).get("/messages?limit=2").json()["pagination"]
+    assert (pagination["total"], pagination["totalPages"], pagination["totalIsCapped"]) == (total, 2, capped)
