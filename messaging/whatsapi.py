@@ -104,7 +104,11 @@ def _template(fields: Fields, member: str) -> RawTemplate | None:
     name = part.text("name", required=True, longest=512)
     if name and not _TEMPLATE_NAME.fullmatch(name):
         part.fault("name", "Must be lower-case letters, digits and underscores, as in WhatsApp Manager.")
-    language = part.text("language", required=True, longest=20)
+    if isinstance(inner.get("language"), dict):
+        part.fault("language", 'Must be a plain string such as "en_US", unlike in Meta\'s own API.')
+        language = None
+    else:
+        language = part.text("language", required=True, longest=20)
     if language and not _LANGUAGE.fullmatch(language):
         part.fault("language", "Must be a language code such as en_US.")
     components = inner.get("components")

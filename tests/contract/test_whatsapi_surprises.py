@@ -129,6 +129,13 @@ def test_dry_run_written_like_the_other_fields_is_named_and_nothing_is_sent(read
     assert not Message.objects.exists()
 
 
+def test_a_template_written_for_metas_own_api_is_told_the_difference(ready):
+    template = {"name": "hello_world", "language": {"code": "en_US"}}
+    answer = api(ready).post_json("/send-message", {"to": TO, "template": template})
+    assert faulty_fields(answer) == ["template.language"]
+    assert '"en_US"' in answer.json()["details"][0]["message"]
+
+
 # --- what is refused at first is paid for when it is sent after all
 
 
