@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from config.chunked import Measured
+from config.bodies import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
@@ -12,4 +12,4 @@ django_application = get_wsgi_application()
 from config.checks import refuse_misconfiguration  # noqa: E402  (needs the settings)
 
 refuse_misconfiguration()
-application = Measured(django_application)
+application = WholeBodies(django_application)

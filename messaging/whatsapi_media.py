@@ -43,12 +43,14 @@ class Media(KeyView):
         """
         if content_length(request) > _MOST_BYTES:
             raise Refusal("body_too_large", f"The body is larger than {_MOST_BYTES} bytes.")
+        file = _file(
+            request
+        )  # first: what follows may refuse, and a large body has to be read to be answered
+        assert file.file is not None
         as_test = key_of(request).is_test
         number = None if as_test else default_connection(caller(request))
         if number is None and not as_test:
             raise invalid("credentials", "Save your credentials first: PUT /auth/me/credentials.")
-        file = _file(request)
-        assert file.file is not None
         found = media.upload(
             number,
             file=file.file,

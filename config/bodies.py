@@ -1,0 +1,65 @@
+"""Request bodies as the server hands them over: measured when they have no length, read when nobody did.
+
+**Chunks.** Several HTTP clients write JSON in chunks, without a length. WSGI tells an application where a
+body ends by its length only, and Django takes one without for empty.
+
+**Unread bodies.** A request may be refused before its body is read (401, 403, 413, 429). The server then
+closes a connection on which more than a little is left, without saying so: a client that still sends may
+lose the answer, and one that keeps its connection finds it dead at the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+#: bytes of a body in chunks; as much as the largest JSON body that any address reads (a file has its length)
+LARGEST = 8 * 1024 * 1024
+#: of a larger one nothing is kept: this length is told, and every address says that it is too large
+TOO_LARGE = 2**40
+#: bytes that are read of what nobody wanted, so that the answer arrives; whoever sends more may lose it
+LEFT_MOST = 16 * 1024 * 1024
+_IN_MEMORY = 256 * 1024
+_AT_ONCE = 64 * 1024
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class WholeBodies:
+    """A WSGI application whose requests all have a Content-Length and are read before they are answered."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request."""
+        if not environ.get("wsgi.input_terminated"):
+            # Without the server's promise that reading ends where the body does, it might wait for ever.
+            return self.application(environ, start_response)
+        body = environ["wsgi.input"]
+        if "HTTP_TRANSFER_ENCODING" in environ and not environ.get("CONTENT_LENGTH"):
+            _measure(environ)
+        answer = self.application(environ, start_response)
+        _read_the_rest(body)  # nothing of the answer has been sent yet
+        return answer
+
+
+def _measure(environ: dict[str, Any]) -> None:
+    body = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  (closed with the request that holds it)
+    length = 0
+    while piece := environ["wsgi.input"].read(_AT_ONCE):
+        length += len(piece)
+        if length > LARGEST:
+            length = TOO_LARGE
+            break
+        body.write(piece)
+    body.seek(0)
+    environ["wsgi.input"] = body
+    environ["CONTENT_LENGTH"] = str(length)
+
+
+def _read_the_rest(body: Any) -> None:
+    left = LEFT_MOST
+    while left > 0 and (piece := body.read(_AT_ONCE)):
+        left -= len(piece)
