@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -28,6 +29,30 @@ _DEFAULT = " ".join([
     "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
     "WHERE c.account_id = %s AND c.is_default AND c.removed_at IS NULL",
 ])  # fmt: skip
+
+
+#: for whoever reads an account anyway (as ``a``): its default number's columns, and the join that has them
+COLUMNS = _NUMBER
+JOIN_DEFAULT = " ".join([
+    "LEFT JOIN", Connection._meta.db_table, "c",
+    "ON c.account_id = a.id AND c.is_default AND c.removed_at IS NULL",
+])  # fmt: skip
+
+
+def bring(account: Account, values: Sequence[Any]) -> None:
+    """Let an account that was read with ``JOIN_DEFAULT`` bring its default number along."""
+    account.__dict__["_brought"] = values
+
+
+def sending_number(account: Account) -> Connection | None:
+    """Return the default number, as it was when the account was read if it brought it along.
+
+    For one request's send: who saves credentials and looks again wants ``default_connection``.
+    """
+    brought = account.__dict__.get("_brought")
+    if brought is None:
+        return default_connection(account)
+    return _NUMBER.make(brought) if brought[0] is not None else None
 
 
 def default_connection(account: Account) -> Connection | None:

@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts import connections
 from accounts.models import Account, ApiKey
 from config.errors import FieldError, Invalid, Refusal
 from config.secret import Secret
@@ -193,9 +194,11 @@ def authenticate(text: str) -> ApiKey:
 
 _KEY, _ACCOUNT = Columns(ApiKey, "k"), Columns(Account, "a")
 # Written out, because building this query through the ORM took a fifth of every accepted request.
+# The number that most requests are about to send from comes along.
 _FIND = " ".join([
-    "SELECT", _KEY.sql, ",", _ACCOUNT.sql, "FROM", ApiKey._meta.db_table, "k",
-    "JOIN", Account._meta.db_table, "a ON a.id = k.account_id WHERE k.digest = %s",
+    "SELECT", _KEY.sql, ",", _ACCOUNT.sql, ",", connections.COLUMNS.sql, "FROM", ApiKey._meta.db_table, "k",
+    "JOIN", Account._meta.db_table, "a ON a.id = k.account_id", connections.JOIN_DEFAULT,
+    "WHERE k.digest = %s",
 ])  # fmt: skip
 
 
@@ -203,8 +206,10 @@ def _find(digest: bytes) -> ApiKey | None:
     found = rows(_FIND, [digest])
     if not found:
         return None
-    key: ApiKey = _KEY.make(found[0][: len(_KEY)])
-    key.account = _ACCOUNT.make(found[0][len(_KEY) :])
+    values, account_at, number_at = found[0], len(_KEY), len(_KEY) + len(_ACCOUNT)
+    key: ApiKey = _KEY.make(values[:account_at])
+    key.account = _ACCOUNT.make(values[account_at:number_at])
+    connections.bring(key.account, values[number_at:])
     return key
 
 

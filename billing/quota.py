@@ -16,6 +16,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -42,8 +43,9 @@ LIVE = ("active", "trialing", "past_due")
 #: a period is counted together this long after its end
 SETTLES = timedelta(hours=1)
 
-# Migration 0002 has the function: two attempts, each giving back its locks when it fails.
-_TAKE = "SELECT billing_take(%s, %s::bigint)"
+#: a part of a statement, for ``to_take``: true when that many messages were taken from the quota, or none
+#: were asked for. Migration 0002 has the function: two attempts, each giving back its locks when it fails.
+TAKEN = "CASE WHEN %s::bigint = 0 THEN true ELSE billing_take(%s::uuid, %s::bigint) END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ class Usage:
         return None if self.limit is None else max(0, self.limit - self.used)
 
 
+def to_take(account_id: uuid.UUID, messages: int) -> tuple[Any, ...]:
+    """Return the values of ``TAKEN``, for a statement that charges and stores in one breath.
+
+    When it says no, ``charge`` must be asked: it deals anew, or refuses.
+    """
+    return (messages, account_id, messages)
+
+
 def charge(account_id: uuid.UUID, messages: int) -> None:
     """Count ``messages`` that are being accepted, within the transaction that accepts them.
 
@@ -70,7 +80,7 @@ def charge(account_id: uuid.UUID, messages: int) -> None:
     if messages <= 0:
         return
     assert connection.in_atomic_block, "a charge belongs to the transaction that accepts the messages"
-    if rows(_TAKE, [account_id, messages])[0][0]:
+    if rows(f"SELECT {TAKEN}", to_take(account_id, messages))[0][0]:
         return
     _refuse_if_used_up(account_id, messages)
     _charge_all(account_id, messages)

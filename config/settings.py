@@ -63,21 +63,24 @@ REDIS_URL = env.str("REDIS_URL", default="") or _left.get("REDIS_URL", "")
 DATABASES = {
     "default": {
         **(env.db_url_config(DATABASE_URL) if DATABASE_URL else {"NAME": "hermod"}),
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.postgres",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }
 }
+# The statements of the accepting path are prepared once per connection; 0 behind a pooler that cannot
+# carry prepared statements (PgBouncer before 1.21 in transaction mode).
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "connect_timeout": 5,
     # A transaction left open for hours keeps dead rows alive and the claim slow.
     "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
     "application_name": "hermod",
+    # None would keep the driver from preparing anything, even what asks for it (config.sql); the ORM's own
+    # statements, each with its values written into it, never come near this number.
+    "prepare_threshold": 1_000_000_000 if DATABASE_PREPARE else None,
 }
-# The statements of the accepting path are prepared once per connection; 0 behind a pooler that cannot
-# carry prepared statements (PgBouncer before 1.21 in transaction mode).
-DATABASE_PREPARE = env.bool("DATABASE_PREPARE", default=True)
 # Only for tests on a throwaway server with fsync off; /readyz refuses such a server otherwise.
 DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -6,7 +6,8 @@ few statements of the accepting path that costs more than running them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -20,10 +21,11 @@ class _Prepared(psycopg.Cursor[tuple[Any, ...]]):
         return self
 
 
-def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Run a hot statement in the current transaction and return its rows.
+@contextmanager
+def hot() -> Iterator[Any]:
+    """Yield a cursor like Django's whose statements are prepared, in the current transaction if there is one.
 
-    It is seen by query counters like any other. Every value keeps its Python type on its way, so the
+    It is seen by query counters like any other. Every value keeps its Python type on its way, so a
     statement must cast where Postgres could not tell the type of a parameter. Raises Django's database
     errors.
     """
@@ -32,9 +34,16 @@ def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.wrap_database_errors:
         raw = _Prepared(connection.connection)
     with connection._prepare_cursor(raw) as cursor:  # type: ignore[attr-defined]
+        yield cursor
+
+
+def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run one statement on a ``hot`` cursor and return its rows, none if it has no result."""
+    with hot() as cursor:
         cursor.execute(statement, values)
         # Not ``cursor.description``: that makes an object of every column.
-        return cursor.fetchall() if raw.pgresult is not None and raw.pgresult.nfields else []
+        result = cursor.cursor.pgresult
+        return cursor.fetchall() if result is not None and result.nfields else []
 
 
 class Columns:

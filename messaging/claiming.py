@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
+from config.sql import hot
 from messaging import claim_sql, pairs
 from messaging.models import Status
 
@@ -81,7 +82,7 @@ def claim(capacity: int, *, suspect: bool = True) -> list[Claim]:
     a time should be under way in a process, so that a message which kills workers is told from those that
     were merely near it.
     """
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(claim_sql.NUMBERS, [RECOVERY_PER_SECOND, HORIZON_SECONDS, NUMBERS_PER_CLAIM])
         numbers = cursor.fetchall()
         claims = _of_numbers(cursor, numbers, capacity, suspect) if numbers else []

@@ -10,25 +10,24 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-import orjson
 from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.connections import default_connection
+from accounts.connections import default_connection, sending_number
 from accounts.models import Account, ApiKey, Connection
-from billing import quota
-from config.correlation import correlation_id
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
 from config.sql import rows
-from messaging import announcements, contacts, suppressions, tally
+from messaging import announcements, recipients, storing, suppressions, tally
 from messaging.analytics import SHOWN
 from messaging.composing import body_of, compose
 from messaging.drafts import Draft, Priority, RawTemplate
 from messaging.filling import fill_all
 from messaging.models import Batch, Message, Status, Template
+from messaging.recipients import Recipient
 from messaging.suppressions import OPTED_OUT
 from messaging.timeline import Change, Failure, record, requeue
 
@@ -62,29 +61,6 @@ _CATEGORIES = (
     "WHERE account_id = %s AND waba_id = %s "
     "AND (name, language) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
 )
-_INSERT = """
-WITH fresh AS (
-    INSERT INTO messaging_message (
-        id, account_id, connection_id, agent_id, api_key_id, batch_id, contact_id, direction, source,
-        recipient, type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
-        lease_token, attempts, crashes, expires_at, scheduled_for, failed_at, failure, error_message,
-        created_at)
-    SELECT u.id, %s::uuid, %s::uuid, %s::uuid, %s::uuid, %s::uuid, u.contact_id, 'out', %s, u.recipient,
-           u.type, u.body, u.content, u.metadata, u.dry_run, %s, u.status, 1, u.lane,
-           CASE WHEN u.failure = '' THEN coalesce(u.send_at, now()) END,
-           0, 0, 0, coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at,
-           CASE WHEN u.failure <> '' THEN now() END, u.failure, u.why, now()
-    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[],
-                %s::boolean[], %s::timestamptz[], %s::float[], %s::smallint[], %s::text[], %s::text[],
-                %s::text[])
-        AS u(id, contact_id, recipient, type, body, content, metadata, dry_run, send_at, lifetime, lane,
-             status, failure, why)
-    RETURNING id, status
-)
-INSERT INTO messaging_messageevent (message_id, sequence, status, at, recorded_at)
-SELECT id, 1, status, now(), now() FROM fresh
-RETURNING recorded_at
-"""
 
 
 def queue(
@@ -123,19 +99,19 @@ def queue_many(
     Raises ``Invalid`` when a real send is asked for and the account has no credentials, ``Refusal``
     (``quota_exceeded``) when the plan has fewer messages left.
     """
-    number = sender or default_connection(account)
+    number = sender or sending_number(account)
     if number is None and not all(draft.dry_run for draft in drafts):
         raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
     if number is not None and not all(draft.dry_run for draft in drafts):
         _refuse_while_paused(number)
     drafts = fill_all(account, number, drafts, final=final)
-    people: dict[str, uuid.UUID] = {}
-    if number is not None:
-        people = contacts.open_conversations(
-            account_id=account.pk, connection_id=number.pk, phones=[draft.to for draft in drafts]
-        )
+    people = recipients.meet(
+        account_id=account.pk,
+        connection_id=number.pk if number else None,
+        phones=[draft.to for draft in drafts],
+    )
     categories = _categories(account, number, drafts)
-    refused = _suppressed(account, drafts, categories)
+    refused = _suppressed(people, drafts, categories)
     if refused and not bulk:
         raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
     failures = [refused.get(index) for index in range(len(drafts))]
@@ -144,37 +120,20 @@ def queue_many(
         for draft, failure in zip(drafts, failures, strict=True)
     ]
     ids = [uuid7() for _ in drafts]
-    contents = [compose(draft) for draft in drafts]
     # Simulations and what is refused at once cost nothing; a retry was paid for when it was first accepted.
-    quota.charge(
-        account.pk,
-        sum(1 for draft, no in zip(drafts, failures, strict=True) if not draft.dry_run and no is None),
-    )
-    ((created_at,), *_) = rows(
-        _INSERT,
-        [
-            account.pk,
-            number.pk if number else None,
-            number.agent_id if number else None,
-            api_key.pk if api_key else None,
-            batch.pk if batch else None,
-            source,
-            correlation_id(),
-            ids,
-            [people.get(draft.to) for draft in drafts],
-            [draft.to for draft in drafts],
-            [content["type"] for content in contents],
-            [body_of(draft.what) for draft in drafts],
-            [orjson.dumps(content).decode() for content in contents],
-            [orjson.dumps(draft.metadata).decode() for draft in drafts],
-            [draft.dry_run for draft in drafts],
-            [draft.send_at for draft in drafts],
-            [_lifetime(draft, categories).total_seconds() for draft in drafts],
-            [_lane(draft, categories, bulk=bulk) for draft in drafts],
-            statuses,
-            [failure.slug if failure else "" for failure in failures],
-            [failure.message if failure else None for failure in failures],
-        ],
+    cost = sum(1 for draft, no in zip(drafts, failures, strict=True) if not draft.dry_run and no is None)
+    stored = [
+        _stored(draft, ident, status, failure, people[draft.to].contact_id, categories, bulk=bulk)
+        for draft, ident, status, failure in zip(drafts, ids, statuses, failures, strict=True)
+    ]
+    created_at = storing.store(
+        stored,
+        cost=cost,
+        account=account,
+        number=number,
+        api_key=api_key,
+        batch=batch,
+        source=source,
     )
     if refused:
         counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
@@ -192,17 +151,45 @@ def queue_many(
     ]
 
 
+def _stored(
+    draft: Draft,
+    ident: uuid.UUID,
+    status: Status,
+    failure: Failure | None,
+    contact_id: uuid.UUID | None,
+    categories: dict[tuple[str, str], str],
+    *,
+    bulk: bool,
+) -> dict[str, Any]:
+    """Return a message's own columns, as ``storing.store`` takes them."""
+    content = compose(draft)
+    return {
+        "id": ident,
+        "contact_id": contact_id,
+        "recipient": draft.to,
+        "type": content["type"],
+        "body": body_of(draft.what),
+        "content": content,
+        "metadata": draft.metadata,
+        "dry_run": draft.dry_run,
+        "send_at": draft.send_at,
+        "lifetime": _lifetime(draft, categories).total_seconds(),
+        "lane": _lane(draft, categories, bulk=bulk),
+        "status": status,
+        "failure": failure.slug if failure else "",
+        "why": failure.message if failure else None,
+    }
+
+
 def _suppressed(
-    account: Account, drafts: Sequence[Draft], categories: dict[tuple[str, str], str]
+    people: dict[str, Recipient], drafts: Sequence[Draft], categories: dict[tuple[str, str], str]
 ) -> dict[int, Failure]:
     """Return the positions of drafts whose recipient must not be written to."""
-    listed = suppressions.among(account, [draft.to for draft in drafts])
-    if not listed:
-        return {}
     return {
         index: OPTED_OUT
         for index, draft in enumerate(drafts)
-        if draft.to in listed and (not listed[draft.to] or _category(draft, categories) == "MARKETING")
+        if people[draft.to].opted_out
+        or (people[draft.to].opted_out_of_marketing and _category(draft, categories) == "MARKETING")
     }
 
 

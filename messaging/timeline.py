@@ -18,8 +18,9 @@ from typing import Any
 
 import orjson
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
+from config.sql import hot
 from messaging import announcements, tally
 from messaging.models import Status
 from messaging.transitions import OPEN, WAITING, Change, Failure, Row, Step, advance
@@ -90,7 +91,7 @@ def record(changes: Iterable[Change]) -> Recorded:
     recorded = Recorded()
     if not by_message:
         return recorded
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), hot() as cursor:
         cursor.execute(_LOCK, [list(by_message)])
         fetched = cursor.fetchall()
         if not fetched:
@@ -239,7 +240,7 @@ def mark(claims: Sequence[tuple[uuid.UUID, int]], *, needed: float) -> set[uuid.
     """
     if not claims:
         return set()
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), hot() as cursor:
         cursor.execute(
             _MARK,
             [
@@ -272,7 +273,7 @@ def requeue(message_id: uuid.UUID, *, lifetime: timedelta) -> None:
 
     A new round begins: late callbacks of the failed attempt no longer speak of this message.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), hot() as cursor:
         cursor.execute(_LOCK, [[message_id]])
         before = {row.id: row for row in map(_row, cursor.fetchall())}
         cursor.execute(_REQUEUE, [lifetime.total_seconds(), message_id])

@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
+from config.sql import hot
 from webhooks import delivery_sql
 from webhooks.schedule import Verdict
 
@@ -95,7 +96,7 @@ def claim(room: int, *, slots_for: Callable[[Target], int], without: Collection[
     ``without`` are endpoints that have enough already. An endpoint whose breaker is open gets one probe.
     """
     claimed = Claimed()
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(delivery_sql.ENDPOINTS, [list(without), ENDPOINTS_AT_ONCE])
         wanted: list[tuple[uuid.UUID, int]] = []
         probes: list[uuid.UUID] = []
@@ -131,7 +132,7 @@ def claim(room: int, *, slots_for: Callable[[Target], int], without: Collection[
 
 def changed(targets: Sequence[Target]) -> set[uuid.UUID]:
     """Return which of these endpoints were changed, disabled or removed since they were claimed for."""
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(
             delivery_sql.CHANGED, [[one.id for one in targets], [one.updated_at for one in targets]]
         )
@@ -141,7 +142,7 @@ def changed(targets: Sequence[Target]) -> set[uuid.UUID]:
 def give_back(claims: Sequence[Claim]) -> None:
     """Let deliveries that were not tried be due again at once."""
     if claims:
-        with connection.cursor() as cursor:
+        with hot() as cursor:
             cursor.execute(
                 delivery_sql.GIVE_BACK, [[one.id for one in claims], [one.token for one in claims]]
             )
@@ -150,7 +151,7 @@ def give_back(claims: Sequence[Claim]) -> None:
 @transaction.atomic
 def record(outcomes: Sequence[Outcome]) -> None:
     """Write what came of attempts: the deliveries, the log, the state of the endpoints."""
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(delivery_sql.RECORD, _columns(outcomes))
         states = _states(outcomes)
         cursor.execute(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import orjson
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from config.correlation import correlation_id
 from config.failpoints import failpoint
 from config.ids import uuid7
+from config.sql import hot
 from webhooks import keeper
 from webhooks.models import InboundEvent
 
@@ -93,7 +94,7 @@ def receive(
     digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
     ident = uuid7()
     kept = keeper.seal(ident, raw)
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(
             _INSERT, [ident, source, account_id, digest, kept, " ".join(sorted(names)), correlation_id()]
         )
@@ -130,7 +131,7 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
 
 @transaction.atomic
 def _claim(source: InboundEvent.Source) -> list[Held]:
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(_CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
         held = [
             Held(ident, token, account_id, bytes(kept), attempts, correlation, again)
@@ -142,7 +143,7 @@ def _claim(source: InboundEvent.Source) -> list[Held]:
 @transaction.atomic
 def _apply(held: Sequence[Held], apply: Apply) -> int:
     parked = apply(held)
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(
             _DONE,
             [
@@ -159,7 +160,7 @@ def _apply(held: Sequence[Held], apply: Apply) -> int:
 
 def _try_later(one: Held, error: Exception) -> None:
     reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         # The database's own troubles say nothing of the callback: it is never given up for them.
         weather = isinstance(error, OperationalError | InterfaceError)
         cursor.execute(_LATER, [MAX_ATTEMPTS, weather, reason, one.id, one.token])

@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.celery import wake
 from config.ids import uuid7
+from config.sql import hot
 from webhooks.models import EVERYTHING
 
 #: an account that asked for its events within this time has them kept, also without an endpoint
@@ -92,7 +93,7 @@ def audience(account_ids: Iterable[uuid.UUID]) -> Audience:
     ids = sorted(set(account_ids))
     if not ids:
         return found
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(_AUDIENCE, [ids, ids, LISTENS_FOR.total_seconds()])
         for account_id, endpoint_id, events in cursor.fetchall():
             endpoints = found.endpoints.setdefault(account_id, [])
@@ -120,7 +121,7 @@ def publish(announcements: Sequence[Announcement], listeners: Audience | None = 
         for event_id, one in zip(ids, told, strict=True)
         for endpoint_id in listeners.of(one.account_id, one.type)
     ]
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), hot() as cursor:
         cursor.execute(
             _PUBLISH,
             [
@@ -161,5 +162,5 @@ def moment(at: datetime) -> str:
 
 def note_listener(account_id: uuid.UUID) -> None:
     """Note that an account asks for its events (``GET /events``): from now on they are kept for it."""
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(_LISTENS, [account_id])
