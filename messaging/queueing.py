@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts.connections import default_connection, sending_number
 from accounts.models import Account, ApiKey, Connection
+from billing import quota
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
 from config.sql import rows
