@@ -142,7 +142,7 @@ def test_a_dry_run_needs_no_credentials(account):
     assert who.get(f"/messages/{data['id']}").json()["data"]["dryRun"] is True
 
 
-@pytest.mark.parametrize("extra", [{"dry_run": False}, {"dry_run": None}, {"dryRun": True}])
+@pytest.mark.parametrize("extra", [{"dry_run": False}, {"dry_run": None}, {"dryrun": True}])
 def test_only_dry_run_itself_simulates(who, extra):
     _, message = accepted(who, TEXT | extra)
     assert message.dry_run is False
