@@ -217,10 +217,14 @@ def _find(digest: bytes) -> ApiKey | None:
 def rotate(key: ApiKey, *, grace: timedelta = timedelta(0)) -> Secret:
     """Replace ``key`` by a new one and return the new one; the old one works on for ``grace``.
 
-    Both changes are one transaction: at no moment are both refused. Raises ``Refusal``
-    (``invalid_api_key``) when another request rotated it first.
+    Both changes are one transaction: at no moment are both refused. Raises ``Refusal`` when another
+    request rotated it first: ``invalid_api_key``, or ``conflict`` while it still works.
     """
     held = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if held.revoked_at and held.revoked_at > timezone.now():
+        raise Refusal(
+            "conflict", "This key was replaced already and works for a little longer. Rotate the new one."
+        )
     if held.revoked_at:
         raise Refusal("invalid_api_key", INVALID)
     _, secret = issue(

@@ -19,17 +19,18 @@ def join_url(secret: Secret) -> str:
 def invite(invitation: Invitation, secret: Secret) -> bool:
     """Mail an invitation; tells whether the mail server took it."""
     by = invitation.invited_by
+    # One line: what a stranger calls an account must not pass for a paragraph of ours.
+    name = " ".join(invitation.account.name.split())
     text = _(
         "{who} invites you to the account “{account}” on Hermod.\n\n"
         "Sign in or sign up with this address, then join:\n\n    {url}\n\n"
         "The link works for {days} days. If you do not know {who}, ignore this mail.\n"
     ).format(
-        who=by.email if by else invitation.account.name,
-        account=invitation.account.name,
+        who=by.email if by else name,
+        account=name,
         url=join_url(secret),
         days=INVITATION_DAYS,
     )
-    name = " ".join(invitation.account.name.split())
     subject = _("Join {account} on Hermod").format(account=name)
     try:
         EmailMessage(subject=subject, body=text, to=[invitation.email]).send()

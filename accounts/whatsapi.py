@@ -204,7 +204,7 @@ class RotateKey(KeyView):
         summary="Replace your API key",
         tags=["Account"],
         request=schemas.RotateBody,
-        responses=answers(200, schemas.RotatedKey, 429),
+        responses=answers(200, schemas.RotatedKey, 409, 429),
     )
     def post(self, request: Request) -> Response:
         """The old key stops working at once, or after `graceSeconds`; the new one is shown only here."""
@@ -216,6 +216,8 @@ class RotateKey(KeyView):
 
 class Onboarding(KeyView):
     """``GET`` and ``PUT /auth/me/onboarding``."""
+
+    live_only = True
 
     @extend_schema(
         operation_id="getOnboarding",

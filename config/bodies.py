@@ -1,90 +1,65 @@
-"""Bodies that the server beneath Django would lose, or lose the connection over.
+"""Request bodies as the server hands them over: measured when they have no length, read when nobody did.
 
-Without a ``Content-Length`` (several clients send JSON in chunks, .NET's by default) Django takes a body for
-empty: it is read whole before. And a long body that was refused unread makes gunicorn close a connection
-that it has just promised to keep, so that the client's next request is lost: its rest is read after.
+**Chunks.** Several HTTP clients write JSON in chunks, without a length. WSGI tells an application where a
+body ends by its length only, and Django takes one without for empty.
+
+**Unread bodies.** A request may be refused before its body is read (401, 403, 413, 429). The server then
+closes a connection on which more than a little is left, without saying so: a client that still sends may
+lose the answer, and one that keeps its connection finds it dead at the next request.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+#: bytes of a body in chunks; as much as the largest JSON body that any address reads (a file has its length)
+LARGEST = 8 * 1024 * 1024
+#: of a larger one nothing is kept: this length is told, and every address says that it is too large
+TOO_LARGE = 2**40
+#: bytes that are read of what nobody wanted, so that the answer arrives; whoever sends more may lose it
+LEFT_MOST = 16 * 1024 * 1024
+_IN_MEMORY = 256 * 1024
+_AT_ONCE = 64 * 1024
 
-#: the largest body of JSON that any address takes; an upload beyond it has to say its length
-MOST_BYTES = 8 * 1024 * 1024
-#: kept in memory up to here, in a file beyond
-IN_MEMORY = 256 * 1024
-#: gunicorn itself reads so much of what was left
-SHORT = 64 * 1024
-_PART = 64 * 1024
-#: a length above every limit: whoever reads the request refuses it in the words of its API
-TOO_LONG = str(2**40)
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class WholeBodies:
-    """A WSGI application that gives another one requests with a length and leaves none half read."""
+    """A WSGI application whose requests all have a Content-Length and are read before they are answered."""
 
-    def __init__(self, application: App) -> None:
-        self._application = application
+    def __init__(self, application: Application) -> None:
+        self.application = application
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer one request."""
-        length = environ.get("CONTENT_LENGTH") or ""
-        if not length and environ.get("HTTP_TRANSFER_ENCODING"):
-            return self._chunked(environ, start_response)
-        # Compared as text first: nearly every body is short, and nobody's digits make us count for long.
-        if (
-            4 < len(length) < 8
-            and length.isascii()
-            and length.isdigit()
-            and SHORT < int(length) <= MOST_BYTES
-        ):
-            body = environ["wsgi.input"] = _Counted(environ["wsgi.input"])
-            answer = self._application(environ, start_response)
-            body.read_rest(int(length))
-            return answer
-        return self._application(environ, start_response)
-
-    def _chunked(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as body:
-            environ["CONTENT_LENGTH"] = _fill(body, environ["wsgi.input"])
-            environ["wsgi.input"] = body
-            return self._application(environ, start_response)
+        """Answer a request."""
+        if not environ.get("wsgi.input_terminated"):
+            # Without the server's promise that reading ends where the body does, it might wait for ever.
+            return self.application(environ, start_response)
+        body = environ["wsgi.input"]
+        if "HTTP_TRANSFER_ENCODING" in environ and not environ.get("CONTENT_LENGTH"):
+            _measure(environ)
+        answer = self.application(environ, start_response)
+        _read_the_rest(body)  # nothing of the answer has been sent yet
+        return answer
 
 
-def _fill(body: Any, source: Any) -> str:
-    """Copy what arrives and return its length, or ``TOO_LONG``."""
+def _measure(environ: dict[str, Any]) -> None:
+    body = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  (closed with the request that holds it)
     length = 0
-    while part := source.read(_PART):
-        length += len(part)
-        if length > MOST_BYTES:
-            return TOO_LONG
-        body.write(part)
+    while piece := environ["wsgi.input"].read(_AT_ONCE):
+        length += len(piece)
+        if length > LARGEST:
+            length = TOO_LARGE
+            break
+        body.write(piece)
     body.seek(0)
-    return str(length)
+    environ["wsgi.input"] = body
+    environ["CONTENT_LENGTH"] = str(length)
 
 
-class _Counted:
-    """A body that knows how much of it was read."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-        self._taken = 0
-
-    def read(self, size: int = -1) -> bytes:
-        return self._note(self._source.read(size))
-
-    def readline(self, size: int = -1) -> bytes:
-        return self._note(self._source.readline(size))
-
-    def _note(self, part: bytes) -> bytes:
-        self._taken += len(part)
-        return part
-
-    def read_rest(self, length: int) -> None:
-        """Read on to the end of a body of ``length`` bytes."""
-        while self._taken < length and self.read(min(_PART, length - self._taken)):
-            pass
+def _read_the_rest(body: Any) -> None:
+    left = LEFT_MOST
+    while left > 0 and (piece := body.read(_AT_ONCE)):
+        left -= len(piece)

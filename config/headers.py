@@ -15,7 +15,7 @@ _EXPLORER_POLICY = _POLICY + "; style-src 'self' 'unsafe-inline'"
 
 
 class SecurityHeadersMiddleware:
-    """Adds the policy, and forbids caching of every API answer (one of them carries a new key)."""
+    """Adds the policy, and forbids caching of every API answer: one carries a new key, others people."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -24,6 +24,6 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         explorer = request.path == "/docs"
         response.headers.setdefault("Content-Security-Policy", _EXPLORER_POLICY if explorer else _POLICY)
-        if response.headers.get("Content-Type", "").startswith("application/json"):
+        if response.headers.get("Content-Type", "").startswith(("application/json", "text/csv")):
             response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -35,7 +35,9 @@ _DURABLE = ["fsync", "full_page_writes", "synchronous_commit"]
 _OLDEST = """
 SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message m
         LEFT JOIN accounts_connection c ON c.id = m.connection_id
+        JOIN accounts_account a ON a.id = m.account_id
         WHERE m.due_at <= now() AND c.status IS DISTINCT FROM 'held'
+          AND (a.is_active OR c.id IS NULL OR c.removed_at IS NOT NULL)
           AND (c.paused_until IS NULL OR c.paused_until < now())),
        (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now()),
        -- A slow endpoint has a backlog of its own making; one that nobody tries is ours.

@@ -7,8 +7,9 @@ from django.core.wsgi import get_wsgi_application
 from config.bodies import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = WholeBodies(get_wsgi_application())
+django_application = get_wsgi_application()
 
 from config.checks import refuse_misconfiguration  # noqa: E402  (needs the settings)
 
 refuse_misconfiguration()
+application = WholeBodies(django_application)

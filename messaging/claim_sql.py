@@ -31,6 +31,8 @@ SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, 
 FROM accounts_connection c
 WHERE c.id IN (SELECT connection_id FROM due)
   AND c.status <> 'held'
+  -- A deactivated account sends nothing; what it queued waits for it. A removed number's rows fail.
+  AND (c.removed_at IS NOT NULL OR (SELECT a.is_active FROM accounts_account a WHERE a.id = c.account_id))
   AND (c.paused_until IS NULL OR c.paused_until <= now())
   AND (c.next_slot_at IS NULL OR c.next_slot_at < now() + make_interval(secs => %s))
 ORDER BY c.next_slot_at NULLS FIRST

@@ -22,6 +22,7 @@ from accounts.models import Account
 from config import redis as our_redis
 from config.correlation import correlation_id
 from config.errors import Refusal, invalid
+from config.sql import rows
 
 #: printable ASCII, as a header can carry it (W34)
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -38,6 +39,11 @@ SET fingerprint = excluded.fingerprint, correlation_id = excluded.correlation_id
     status = NULL, body = NULL
 WHERE k.created_at < now() - make_interval(hours => %s)
 RETURNING id
+"""
+_GIVEN = """
+SELECT status, body FROM messaging_idempotencykey
+WHERE account_id = %s AND key = %s AND fingerprint = %s AND status IS NOT NULL
+  AND created_at >= now() - make_interval(hours => %s)
 """
 _READ = """
 SELECT fingerprint, status, body, correlation_id FROM messaging_idempotencykey
@@ -75,6 +81,14 @@ def any_key(text: str | None) -> str | None:
     if len(text) > LONGEST_KEY or not text.isprintable():
         raise invalid("Idempotency-Key", f"Must be 1 to {LONGEST_KEY} printable characters.")
     return text
+
+
+def rehearsed(key: str) -> str:
+    """Return the key as a test key uses it: a rehearsal must not answer for the real send after it.
+
+    No header can carry what is returned here, so it meets no other key.
+    """
+    return f"\x7ftest {hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def fingerprint(method: str, path: str, body: dict[str, Any]) -> bytes:
@@ -115,6 +129,15 @@ def once(
                     [status, body, account.pk, key],
                 )
     return Answer(status, body)
+
+
+def given(account: Account, key: str, print_: bytes) -> Answer | None:
+    """Return the answer that this very request got in the last 24 hours; None when it got none.
+
+    For a request that could not be accepted today: what it asked for has happened.
+    """
+    found = rows(_GIVEN, [account.pk, key, print_, LIFETIME_HOURS])
+    return Answer(found[0][0], bytes(found[0][1]), replayed=True) if found else None
 
 
 # The first one's row is not committed, so nobody else can read it; Redis tells who it is.

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts.connections import default_connection, sending_number
 from accounts.models import Account, ApiKey, Connection
+from billing import quota
 from config.errors import FieldError, Invalid, Refusal, invalid
 from config.ids import uuid7
 from config.sql import rows
@@ -138,7 +139,7 @@ def queue_many(
     if refused:
         counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
         with database.cursor() as cursor:
-            tally.count_refused(cursor, account.pk, counted)
+            tally.count_refused(cursor, account.pk, counted, at=created_at)
     announcements.accepted(
         account.pk,
         list(map(announcements.Accepted, ids, statuses, drafts, failures)),
@@ -314,8 +315,8 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
     """Queue a failed message again; the same id, a new attempt (W20).
 
     Raises ``Refusal``: ``conflict`` when it is not ``failed`` or a test key would send for real,
-    ``upstream_unavailable`` while the number is paused; ``Invalid`` without credentials or when the
-    recipient has opted out.
+    ``upstream_unavailable`` while the number is paused, ``quota_exceeded``; ``Invalid`` without
+    credentials or when the recipient has opted out.
     """
     message = Message.objects.select_for_update(no_key=True).get(account=account, pk=message_id)
     if message.status != Status.FAILED:
@@ -333,7 +334,15 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
         listed = suppressions.among(account, [message.recipient])
         if message.recipient in listed and (not listed[message.recipient] or _is_marketing(message)):
             raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
+        if message.failure == OPTED_OUT.slug and _never_queued(message):
+            quota.charge(account.pk, 1)
     requeue(message.pk, lifetime=_lifetime_of(message))
+
+
+def _never_queued(message: Message) -> bool:
+    """Tell whether a bulk request refused the message at once, and so did not pay for it."""
+    first = message.events.order_by("sequence").first()
+    return not message.round and first is not None and first.status == Status.FAILED
 
 
 def _is_marketing(message: Message) -> bool:
@@ -356,13 +365,17 @@ def _lifetime_of(message: Message) -> timedelta:
     return message.expires_at - (message.scheduled_for or message.created_at)
 
 
-def cancel(account: Account, message_id: uuid.UUID) -> None:
+def cancel(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> None:
     """Cancel a message that has not been handed to Meta.
 
-    Raises ``Refusal``: ``not_found``, or ``conflict`` when it was handed over, or ended, before.
+    Raises ``Refusal``: ``not_found``, or ``conflict`` when it was handed over, or ended, before, or a test
+    key would take back a real message.
     """
-    known = Message.objects.filter(account=account, pk=message_id, direction=Message.Direction.OUT).exists()
-    if not known:
+    found = Message.objects.filter(account=account, pk=message_id, direction=Message.Direction.OUT)
+    rehearsal = found.values_list("dry_run", flat=True).first()
+    if rehearsal is None:
         raise Refusal("not_found", "No message found with this id.")
+    if as_test and not rehearsal:
+        raise Refusal("conflict", "A test key cannot cancel a real message. Use a live one.")
     if not record([Change(message_id, Status.CANCELED)]).moved:
         raise Refusal("conflict", "This message was already handed to WhatsApp, or has ended.")

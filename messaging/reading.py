@@ -35,11 +35,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. ``total`` stops counting at ``COUNTED``; ``next_cursor`` None: this is the last page."""
+    """One page. ``total`` stops counting at ``COUNTED``, and ``capped`` tells whether there are more;
+    ``next_cursor`` None: this is the last page."""
 
     messages: list[Message]
     total: int | None
     next_cursor: str | None
+    capped: bool = False
 
 
 def matching(account: Account, wanted: Wanted) -> QuerySet[Message]:
@@ -90,7 +92,7 @@ def page(
     first = (number - 1) * limit
     if first + limit > DEEPEST:
         raise invalid("page", f"Only the first {DEEPEST} messages have pages; use cursor beyond.")
-    return _page(list(rows[first : first + limit + 1]), limit, rows.order_by()[:COUNTED].count())
+    return _page(list(rows[first : first + limit + 1]), limit, rows.order_by()[: COUNTED + 1].count())
 
 
 def newest(account: Account, wanted: Wanted, *, limit: int, cursor: uuid.UUID | None = None) -> Page:
@@ -104,7 +106,10 @@ def newest(account: Account, wanted: Wanted, *, limit: int, cursor: uuid.UUID | 
 def _page(found: list[Message], limit: int, total: int | None) -> Page:
     more = len(found) > limit
     found = found[:limit]
-    return Page(found, total, str(found[-1].pk) if more and found else None)
+    cursor = str(found[-1].pk) if more and found else None
+    if total is None:
+        return Page(found, None, cursor)
+    return Page(found, min(total, COUNTED), cursor, capped=total > COUNTED)
 
 
 def sent_with_v1(account: Account, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Message]:

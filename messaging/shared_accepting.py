@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts.authentication import caller
+from accounts.authentication import caller, key_of
 from config.celery import wake
 from config.dialects.wire import body_of
 from config.failpoints import failpoint
@@ -33,12 +33,31 @@ def accept_once(
         failpoint("accept.before_commit")
         return answer
 
-    print_ = idempotency.fingerprint(request.method or "", request.path, body_of(request))
+    key, print_ = _own(request, key), _fingerprint(request)
     answer = idempotency.once(caller(request), key, print_, kept, tell_first=tell_first)
     failpoint("accept.after_commit")
     if not answer.replayed:
         wake("messages")
     failpoint("accept.before_response")
+    return _response(answer, replay_header)
+
+
+def given_before(request: Request, *, key: str | None, replay_header: str) -> HttpResponse | None:
+    """Return the answer that this very request got in the last 24 hours, if it got one."""
+    key = _own(request, key)
+    answer = idempotency.given(caller(request), key, _fingerprint(request)) if key is not None else None
+    return None if answer is None else _response(answer, replay_header)
+
+
+def _own(request: Request, key: str | None) -> str | None:
+    return idempotency.rehearsed(key) if key is not None and key_of(request).is_test else key
+
+
+def _fingerprint(request: Request) -> bytes:
+    return idempotency.fingerprint(request.method or "", request.path, body_of(request))
+
+
+def _response(answer: idempotency.Answer, replay_header: str) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status, content_type="application/json")
     if answer.replayed:
         response[replay_header] = "true"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
+from typing import TypeVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
@@ -17,12 +18,13 @@ from config.fields import ID, PHONE, Fields
 from config.json import character_problem
 from messaging import analytics, idempotency, reading, schemas
 from messaging.models import Message, Status
-from messaging.shared_accepting import Accepted, accept_once
+from messaging.shared_accepting import Accepted, accept_once, given_before
 
 __all__ = ["ID", "ID_PARAMETER", "Accepted", "Query", "accept", "find", "shown"]
 
 LIMIT_DEFAULT, LIMIT_MOST = 20, 200
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
+_PLUS_LOST = re.compile(r"[0-9-]+[Tt][0-9:.]+ [0-9]{2}(:?[0-9]{2})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
@@ -33,15 +35,31 @@ def shown(status: str) -> str:
     return analytics.SHOWN.get(Status(status), status)
 
 
-def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
-    """Do a POST that sends, once per Idempotency-Key; ``work`` returns the status and ``data``."""
+_REPLAYED = "Idempotency-Replayed"
+T = TypeVar("T")
+
+
+def accept(request: Request, read: Callable[[], T], work: Callable[[T], Accepted]) -> HttpResponse:
+    """Do a POST that sends, once per Idempotency-Key.
+
+    ``read`` checks the request, ``work`` does what it asks for and returns the status and ``data``. A
+    request that was accepted once is answered alike when it comes again, although ``read`` might refuse
+    it by now: its ``sendAt`` has passed, the plan is a smaller one.
+    """
+    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+    try:
+        wanted = read()
+    except Refusal:
+        again = given_before(request, key=key, replay_header=_REPLAYED)
+        if again is None:
+            raise
+        return again
 
     def enveloped() -> Accepted:
-        status, data = work()
+        status, data = work(wanted)
         return status, {"success": True, "data": data}
 
-    key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
-    return accept_once(request, enveloped, key=key, replay_header="Idempotency-Replayed")
+    return accept_once(request, enveloped, key=key, replay_header=_REPLAYED)
 
 
 def find(account: Account, message_id: str) -> Message:
@@ -77,6 +95,13 @@ class Query(Fields):
             self.fault(name, "Must be a whole number of at least 1.")
             return default
         return int(text)
+
+    def moment(self, name: str) -> datetime | None:
+        """Read a moment; a plus before its zone that was not percent-encoded comes as a space."""
+        text = self.data.get(name)
+        if text and _PLUS_LOST.fullmatch(text):
+            self.data = {**self.data, name: "+".join(text.rsplit(" ", 1))}
+        return super().moment(name)
 
     def uuid(self, name: str) -> uuid.UUID | None:
         """Read an id."""

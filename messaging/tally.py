@@ -72,11 +72,11 @@ def count(cursor: Any, moves: Sequence[tuple[Counted, Counted]]) -> None:
         cursor.execute(_INSERT, [*columns, [by for _, by in rows]])
 
 
-def count_refused(cursor: Any, account_id: uuid.UUID, templates: Sequence[str]) -> None:
-    """Note messages that were stored as failed at once, by the names of their templates."""
-    today = datetime.now(UTC).date()
+def count_refused(cursor: Any, account_id: uuid.UUID, templates: Sequence[str], *, at: datetime) -> None:
+    """Note messages that were stored as failed at once, at ``at``, by the names of their templates."""
+    day = at.astimezone(UTC).date()  # of the row, from which a retry takes it away again
     for template, by in Counter(templates).items():
-        cursor.execute(_INSERT, [[account_id], [today], ["failed"], [template], [0], [by]])
+        cursor.execute(_INSERT, [[account_id], [day], ["failed"], [template], [0], [by]])
 
 
 def _place(row: Counted) -> Place:

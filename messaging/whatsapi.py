@@ -101,7 +101,11 @@ def _template(fields: Fields, member: str) -> RawTemplate | None:
     name = part.text("name", required=True, longest=512)
     if name and not _TEMPLATE_NAME.fullmatch(name):
         part.fault("name", "Must be lower-case letters, digits and underscores, as in WhatsApp Manager.")
-    language = part.text("language", required=True, longest=20)
+    if isinstance(inner.get("language"), dict):
+        part.fault("language", 'Must be a plain string such as "en_US", unlike in Meta\'s own API.')
+        language = None
+    else:
+        language = part.text("language", required=True, longest=20)
     if language and not _LANGUAGE.fullmatch(language):
         part.fault("language", "Must be a language code such as en_US.")
     components = inner.get("components")
@@ -148,9 +152,9 @@ class SendMessage(KeyView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Stores one message and answers at once; the message goes out in the background."""
-        draft = _as_key(request, read_draft(body_of(request)))
+        data = body_of(request)
 
-        def send() -> Accepted:
+        def send(draft: Draft) -> Accepted:
             queued = queueing.queue(
                 caller(request), draft, source=Message.Source.WHATSAPI, api_key=key_of(request)
             )
@@ -160,7 +164,7 @@ class SendMessage(KeyView):
                 "scheduledFor": when(queued.scheduled_for),
             }
 
-        return accept(request, send)
+        return accept(request, lambda: _as_key(request, read_draft(data)), send)
 
 
 class SendBulk(KeyView):
@@ -193,23 +197,11 @@ class SendBulk(KeyView):
     )
     def post(self, request: Request) -> HttpResponse:
         """All or nothing: a malformed item refuses the whole request and nothing is queued."""
-        account = caller(request)
-        most = plans.bulk_limit(account.plan)
-        if not most:
-            raise Refusal(
-                "plan_not_eligible",
-                "Bulk sending is not part of the free plan. Upgrade to send many messages in one request.",
-            )
-        items = body_of(request).get("messages")
-        if not isinstance(items, list) or not items:
-            raise invalid("messages", "Must be a list of at least one message.")
-        if len(items) > most:
-            raise invalid("messages", f"Your plan takes at most {most} messages in one request.")
-        drafts = _read_many(request, items)
+        data = body_of(request)
 
-        def send() -> Accepted:
+        def send(drafts: list[Draft]) -> Accepted:
             batch, queued = queueing.queue_batch(
-                account, drafts, source=Message.Source.WHATSAPI, api_key=key_of(request)
+                caller(request), drafts, source=Message.Source.WHATSAPI, api_key=key_of(request)
             )
             return 202, {
                 "batchId": str(batch.pk),
@@ -229,11 +221,21 @@ class SendBulk(KeyView):
                 ],
             }
 
-        return accept(request, send)
+        return accept(request, lambda: _read_many(request, data.get("messages")), send)
 
 
-def _read_many(request: Request, items: list[Any]) -> list[Draft]:
-    """Read all items and name every fault of every one (W27)."""
+def _read_many(request: Request, items: Any) -> list[Draft]:
+    """Read all items and name every fault of every one (W27). Raises ``Refusal`` by the plan, ``Invalid``."""
+    most = plans.bulk_limit(caller(request).plan)
+    if not most:
+        raise Refusal(
+            "plan_not_eligible",
+            "Bulk sending is not part of the free plan. Upgrade to send many messages in one request.",
+        )
+    if not isinstance(items, list) or not items:
+        raise invalid("messages", "Must be a list of at least one message.")
+    if len(items) > most:
+        raise invalid("messages", f"Your plan takes at most {most} messages in one request.")
     drafts: list[Draft] = []
     faults: list[FieldError] = []
     for index, item in enumerate(items):
@@ -269,14 +271,13 @@ class RetryMessage(KeyView):
     )
     def post(self, request: Request, message_id: str) -> HttpResponse:
         """Only a message whose status is `failed`; it keeps its id and its timeline goes on."""
-        message = find(caller(request), message_id)
 
-        def again() -> Accepted:
+        def again(message: Message) -> Accepted:
             as_test = key_of(request).is_test
             queueing.retry(caller(request), message.pk, as_test=as_test)
             return 202, {"id": str(message.pk), "status": "queued"}
 
-        return accept(request, again)
+        return accept(request, lambda: find(caller(request), message_id), again)
 
 
 class CancelMessage(KeyView):
@@ -295,5 +296,5 @@ class CancelMessage(KeyView):
     def post(self, request: Request, message_id: str) -> Response:
         """Works until the message is handed to WhatsApp; after that it is a 409."""
         message = find(caller(request), message_id)
-        queueing.cancel(caller(request), message.pk)
+        queueing.cancel(caller(request), message.pk, as_test=key_of(request).is_test)
         return ok({"id": str(message.pk), "status": "canceled"})

@@ -118,7 +118,7 @@ class MessageList(KeyView):
                 "page": number,
                 "total": page.total,
                 "totalPages": -(-page.total // limit),
-                "totalIsCapped": page.total >= reading.COUNTED,
+                "totalIsCapped": page.capped,
             }
         return ok([message_object(message) for message in page.messages], pagination=pagination)
 
@@ -180,6 +180,10 @@ class Export(KeyView):
     """``GET /messages/export``."""
 
     scope = SEND
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Give CSV to whoever asks for it, by whatever name; a refusal is JSON as everywhere."""
+        return super().perform_content_negotiation(request, True)
 
     @extend_schema(
         operation_id="exportMessages",

@@ -41,6 +41,8 @@ def suppression_object(row: Suppression) -> dict[str, Any]:
 class Suppressions(KeyView):
     """``GET`` and ``POST /suppressions``."""
 
+    live_only = True  # there is one list; a rehearsal must neither silence people nor undo their stop
+
     @extend_schema(
         operation_id="listSuppressions",
         summary="Recipients you must not write to",
@@ -93,6 +95,8 @@ class Suppressions(KeyView):
 class SuppressionDetail(KeyView):
     """``DELETE /suppressions/:to``."""
 
+    live_only = True
+
     @extend_schema(
         operation_id="removeSuppression",
         summary="Allow writing to somebody again",
@@ -125,17 +129,19 @@ class TestMessage(KeyView):
         """For the set-up: needs verified credentials, then marks the first send as done."""
         account = caller(request)
         fields = Fields(body_of(request))
-        to = fields.phone("to")
-        fields.done()
-        number = default_connection(account)
-        if number is None or number.status != Connection.Status.ACTIVE:
-            raise invalid("credentials", "Verify your credentials first: POST /auth/me/credentials/verify.")
 
-        draft = Draft(to=to, what=TEST_TEMPLATE)
-        if key_of(request).is_test:
-            draft = queueing.as_test(draft)
+        def read() -> Draft:
+            to = fields.phone("to")
+            fields.done()
+            number = default_connection(account)
+            if number is None or number.status != Connection.Status.ACTIVE:
+                raise invalid(
+                    "credentials", "Verify your credentials first: POST /auth/me/credentials/verify."
+                )
+            draft = Draft(to=to, what=TEST_TEMPLATE)
+            return queueing.as_test(draft) if key_of(request).is_test else draft
 
-        def send() -> Accepted:
+        def send(draft: Draft) -> Accepted:
             queued = queueing.queue(
                 account,
                 draft,
@@ -146,4 +152,4 @@ class TestMessage(KeyView):
             Account.objects.filter(pk=account.pk).update(onboarding=state)
             return 202, {"id": str(queued.id), "status": queued.status, "scheduledFor": None}
 
-        return accept(request, send)
+        return accept(request, read, send)

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 class DialectView(APIView):
     """An API view whose every failure leaves through its dialect's ``refuse``."""
 
+    #: without OPTIONS, to which DRF would answer in words of its own
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     #: set by each dialect's base view
     refuse: Callable[..., Response]
     #: tells, for an authenticated request, the name that is counted and its limit a minute; the room that
@@ -31,10 +33,33 @@ class DialectView(APIView):
     #: whether every answer says how the caller stands, or only a refusal for this reason
     always_tells_rate = True
 
-    @property
-    def allowed_methods(self) -> list[str]:
-        """Name the verbs for ``Allow``; OPTIONS is refused like any other that is not served."""
-        return [name for name in super().allowed_methods if name != "OPTIONS"]
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Note that the client takes no JSON, and say so when it is known who asks (W58)."""
+        self.takes_no_json: exceptions.NotAcceptable | None = None
+        anything = not request.META.get("HTTP_ACCEPT", "").strip()
+        try:
+            return super().perform_content_negotiation(request, force or anything)
+        except exceptions.NotAcceptable as refused:
+            self.takes_no_json = refused
+            return super().perform_content_negotiation(request, True)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Find out who asks, whether they may, and how often they did."""
+        try:
+            super().initial(request, *args, **kwargs)
+        except Refusal:
+            self._count_refused(request)
+            raise
+        if self.takes_no_json is not None:
+            raise self.takes_no_json
+
+    def _count_refused(self, request: Request) -> None:
+        """Tell also a caller that is known and not allowed how it stands (contract 1.7)."""
+        if not self.always_tells_rate or hasattr(self, "rate_headers") or request.auth is None:
+            return
+        if self.rate is not None and (counted := self.rate(request)) is not None:
+            self.rate_headers = ratelimits.hit(counted[0], limit=counted[1]).headers()
+            self.rate_headers.pop("Retry-After", None)  # waiting would not help
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """Replace DRF's handler: bad key, bad JSON, wrong verb and crashes all pass here."""

@@ -280,7 +280,7 @@ def test_a_rotation_with_grace_lets_both_work_until_it_ends(owner):
     answer = api(old).post_json("/auth/me/rotate-key", {"graceSeconds": 3600})
     fresh = answer.json()["data"]["apiKey"]
     assert works(fresh) and works(old)
-    assert api(old).post_json("/auth/me/rotate-key").status_code == 401
+    assert api(old).post_json("/auth/me/rotate-key").status_code == 409
     ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
     assert works(fresh) and not works(old)
 

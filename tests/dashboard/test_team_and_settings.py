@@ -49,6 +49,13 @@ def test_an_invited_person_joins_with_the_address_it_was_sent_to(alice):
     assert signed_in(bob).get(link).status_code == 404, "a link works once"
 
 
+def test_an_invitation_says_nothing_in_a_paragraph_of_the_inviters_making(alice):
+    Account.objects.filter(pk=alice.pk).update(name="Acme”\n\nYour account is locked.\n\n“x")
+    invite(alice)
+    assert "Acme” Your account is locked. “x" in mail.outbox[-1].body
+    assert "\n" not in mail.outbox[-1].subject
+
+
 def test_an_unproven_address_joins_nothing(alice):
     from allauth.account.models import EmailAddress
 

@@ -1,113 +1,149 @@
-"""A request without a Content-Length is read whole, up to a limit, and then treated like any other."""
+"""Bodies in chunks, and bodies that nobody reads: the answer arrives and the connection stays usable."""
 
 from __future__ import annotations
 
+import http.client
 import io
-import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from django.test import RequestFactory
 
-from accounts.models import ApiKey
-from config.bodies import MOST_BYTES, WholeBodies
-from tests.support.v1 import AGENTS, MESSAGES, TEMPLATES, Customer, org
+from config.bodies import LARGEST, LEFT_MOST, TOO_LARGE, WholeBodies
+from tests.factories import make_account, make_key
 
-__all__ = ["org"]
-
-pytestmark = pytest.mark.django_db
+BODY = b'{"to": "14155552671", "message": "Hello", "dry_run": true}'
 
 
-class Chunks(io.RawIOBase):
-    """What a server gives for a body in chunks: reads end where it ends, and nothing says where."""
+def asked(
+    application: Any, body: Any, *, key: str = "", path: str = "/send-message", **headers: str
+) -> tuple[int, bytes]:
+    """Ask a WSGI application as the server does, with a body in chunks."""
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "CONTENT_TYPE": "application/json",
+        "HTTP_AUTHORIZATION": f"Bearer {key}",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": io.StringIO(),
+        "wsgi.url_scheme": "http",
+    } | headers
+    said: list[str] = []
+    answer = application(environ, lambda status, _: said.append(status))
+    return int(said[0].split()[0]), b"".join(answer)
 
-    def __init__(self, whole: bytes) -> None:
-        self._whole = io.BytesIO(whole)
-        self.taken = 0
+
+class Endless(io.RawIOBase):
+    """A body that never ends, and counts what was read of it."""
+
+    taken = 0
 
     def read(self, size: int = -1) -> bytes:
-        part = self._whole.read(size)
-        self.taken += len(part)
-        return part
+        """Give as much as is wanted."""
+        self.taken += size
+        return b" " * size
 
 
-def answer_to(
-    method: str, path: str, body: bytes, *, key: str, type: str = "application/json", **more: Any
-) -> tuple[int, Any, Chunks]:
-    environ = RequestFactory().generic(method, path, b"", HTTP_AUTHORIZATION=f"Bearer {key}").environ
-    for name in ("CONTENT_LENGTH", "CONTENT_TYPE"):
-        environ.pop(name, None)
-    source = Chunks(body)
-    environ |= {"wsgi.input": source, "CONTENT_TYPE": type, "HTTP_TRANSFER_ENCODING": "chunked"} | more
-    seen: list[str] = []
-    request_started.disconnect(close_old_connections)  # the test's own connection stays, as for its client
-    try:
-        parts = WholeBodies(get_wsgi_application())(environ, lambda status, headers, *_: seen.append(status))
-        whole = b"".join(parts)
-    finally:
-        request_started.connect(close_old_connections)
-    return int(seen[0][:3]), json.loads(whole) if whole else None, source
+@pytest.fixture
+def key(db: None) -> Iterator[str]:
+    """A customer's key; the test's transaction stays open through a request, as with Django's own client."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield make_key(make_account())[1]
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
-def test_json_in_chunks_is_read(org: Customer) -> None:
-    status, told, _ = answer_to("POST", MESSAGES, json.dumps(org.text()).encode(), key=org.key())
-    assert status == 202
-    assert told["status"] == "queued"
+@pytest.mark.django_db
+def test_json_in_chunks_is_read_like_json_with_a_length(key):
+    status, answer = asked(WholeBodies(get_wsgi_application()), io.BytesIO(BODY), key=key)
+    assert (status, b'"status":"queued"' in answer) == (202, True)
 
 
-def test_an_upload_in_chunks_is_read(org: Customer) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="agent_id"\r\n\r\nnobody\r\n--x--\r\n'
-    key = org.key("*", kind=ApiKey.Kind.SK)
-    form = "multipart/form-data; boundary=x"
-    status, told, _ = answer_to("POST", f"{TEMPLATES}/examples", body, key=key, type=form)
-    assert (status, told["error"]["code"]) == (422, "invalid_agent_id")
-
-
-@pytest.mark.parametrize("path", [MESSAGES, "/send-message", "/messages/bulk", "/webhooks/whatsapp"])
-def test_a_body_that_does_not_end_is_left_at_the_limit_and_refused(org: Customer, path: str) -> None:
-    endless = b" " * (MOST_BYTES + 1024 * 1024)
-    key = org.key("*", kind=ApiKey.Kind.SK)
-    more = {"HTTP_X_HUB_SIGNATURE_256": "sha256=" + "0" * 64}
-    status, _, source = answer_to("POST", path, endless, key=key, **more)
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/send-message", "/messages/bulk", "/media", "/v1/whatsapp/messages", "/webhooks/whatsapp"]
+)
+def test_a_body_in_chunks_that_never_ends_is_413(key, path):
+    body = Endless()
+    status, _ = asked(
+        WholeBodies(get_wsgi_application()),
+        body,
+        key=key,
+        path=path,
+        CONTENT_TYPE="multipart/form-data; boundary=x" if path == "/media" else "application/json",
+        HTTP_X_HUB_SIGNATURE_256="sha256=" + "0" * 64,
+    )
     assert status == 413
-    assert source.taken < MOST_BYTES + 128 * 1024
+    assert body.taken < LARGEST + LEFT_MOST + 1_000_000
 
 
-def test_a_get_without_a_body_is_as_before(org: Customer) -> None:
-    assert answer_to("GET", AGENTS, b"", key=org.key())[0] == 200
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [
+        ({}, str(len(BODY))),
+        ({"CONTENT_LENGTH": "3"}, "3"),
+        ({"wsgi.input_terminated": False}, None),
+    ],
+)
+def test_a_length_is_measured_only_where_none_is_given_and_the_body_ends(headers, length):
+    seen: list[Any] = []
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        seen.append((environ.get("CONTENT_LENGTH"), environ["wsgi.input"].read()))
+        start("200 OK", [])
+        return []
+
+    asked(WholeBodies(application), io.BytesIO(BODY), **headers)
+    assert seen == [(length, BODY)]
 
 
-def test_a_body_with_a_length_is_not_touched(org: Customer) -> None:
-    body = json.dumps(org.text()).encode()
-    length = {"CONTENT_LENGTH": str(len(body)), "HTTP_TRANSFER_ENCODING": ""}
-    status, _, source = answer_to("POST", MESSAGES, body + b"the next request", key=org.key(), **length)
-    assert status == 202
-    assert source.taken == len(body)
+def test_what_is_too_large_is_told_by_its_length_alone():
+    assert TOO_LARGE > LARGEST * 1_000
 
 
-def test_a_long_body_that_is_taken_is_taken_whole(org: Customer) -> None:
-    template = {"components": [{"type": "BODY", "text": "Hi {{1}}"}]}
-    rows = [{"parameters": {"1": "x" * 400}} for _ in range(500)]
-    body = json.dumps({"template": template, "rows": rows}).encode()
-    length = {"CONTENT_LENGTH": str(len(body)), "HTTP_TRANSFER_ENCODING": ""}
-    status, told, source = answer_to("POST", f"{TEMPLATES}/lint", body + b"GET /", key=org.key(), **length)
-    assert (status, len(told["rows"]), source.taken) == (200, 500, len(body))
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[tuple[str, int]]:
+    """The real server with an application that reads nothing."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = probe.getsockname()
+    command = [sys.executable, "-m", "gunicorn", "tests.foundation.refusing_app:application"]
+    command += ["--bind", "{}:{}".format(*address), "--worker-class", "gthread", "--threads", "4"]
+    server = subprocess.Popen([*command, "--no-control-socket", "--log-level", "error"])
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(address, 1).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline and server.poll() is None
+            time.sleep(0.05)
+    yield address
+    server.terminate()
+    server.wait(30)
 
 
-@pytest.mark.parametrize("path", [MESSAGES, "/nowhere", "/auth/register"])
-def test_a_long_body_that_is_refused_is_read_to_its_end_and_not_beyond(path: str) -> None:
-    """Or the connection could not be used for the next request."""
-    body = b"{" + b" " * 300_000
-    length = {"CONTENT_LENGTH": str(len(body)), "HTTP_TRANSFER_ENCODING": ""}
-    status, _, source = answer_to("POST", path, body + b"the next request", key="x", **length)
-    assert status in (400, 401, 404, 413)
-    assert source.taken == len(body)
-
-
-def test_the_entry_point_reads_bodies_whole() -> None:
-    from config import wsgi
-
-    assert isinstance(wsgi.application, WholeBodies)
+@pytest.mark.parametrize("size", [100, 300_000, 10_000_000])
+def test_a_body_that_nobody_reads_costs_neither_the_answer_nor_the_connection(refusing, size):
+    """Each answer is there, on one and the same connection."""
+    client = http.client.HTTPConnection(*refusing, timeout=30)
+    client.connect()
+    first = client.sock.getsockname()
+    for _ in range(6):
+        client.request("POST", "/", b"x" * size)
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == (413, b"no")
+        assert client.sock is not None and client.sock.getsockname() == first
+    client.close()

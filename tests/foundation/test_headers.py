@@ -69,7 +69,13 @@ def test_no_page_holds_a_script_that_its_policy_forbids(path):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/auth/me"), ("GET", "/nowhere"), ("POST", "/auth/register"), ("GET", "/healthz")],
+    [
+        ("GET", "/auth/me"),
+        ("GET", "/nowhere"),
+        ("POST", "/auth/register"),
+        ("GET", "/healthz"),
+        ("GET", "/messages/export"),
+    ],
 )
 def test_no_cache_keeps_an_api_answer(method, path):
     assert api().send(method, path)["Cache-Control"] == "no-store"

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Account, Connection
 from config.pages import STUCK_SECONDS
 from messaging import heartbeat
 from messaging.models import Status
@@ -134,6 +134,12 @@ def test_a_simulated_message_without_a_number_counts_too(ready_settings, db):
 def test_it_is_ready_while_a_number_waits_on_purpose(ready_settings, number, fields):
     waiting(number)
     Connection.objects.filter(pk=number.pk).update(**fields)
+    assert readyz()[0] == 200
+
+
+def test_it_is_ready_while_the_queue_of_a_deactivated_account_waits(ready_settings, number):
+    waiting(number)
+    Account.objects.filter(pk=number.account_id).update(is_active=False)
     assert readyz()[0] == 200
 
 

@@ -150,6 +150,8 @@ def test_every_operation_answers_as_documented(
             if path == "/messages/bulk" and isinstance(case.body, dict):
                 # Many items made by chance are never all in order at once; half of the requests have one.
                 case.body["messages"] = [{"to": "14155550000", "message": "Hello"}]
+            if path.startswith("/webhook-endpoints") and isinstance(case.body, dict):
+                case.body.pop("headers", None)  # a name made by chance is hardly ever one of a header
             if path == "/auth/me/rotate-key":
                 bearer = text
         _simulate(case.body)
