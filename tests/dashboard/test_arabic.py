@@ -91,7 +91,7 @@ SPEAKERS = [
     "config/developers.py",
 ]
 #: said to programs only, or inside of another sentence
-_NOT_SHOWN = re.compile(r"^(You used |Must be one of: 7|There is no such pl|Asks |.* SELECT )")
+_NOT_SHOWN = re.compile(r"^(You used |Must be one of: 7|There is no such pl|Asks |SELECT |.* SELECT )")
 #: sentences that may wait for their Arabic words; they show in English until then
 PATIENCE = 8
 

@@ -60,7 +60,7 @@ def key(db: None) -> Iterator[str]:
     """A customer's key; the test's transaction stays open through a request, as with Django's own client."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield make_key(make_account())[1]
+    yield make_key(make_account("enterprise"))[1]
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 

@@ -23,7 +23,11 @@ def read_by_the_product() -> set[str]:
     found: set[str] = set()
     for room in ("config", "accounts", "billing", "messaging", "webhooks"):
         for path in (ROOT / room).rglob("*.py"):
-            found |= set(re.findall(r'env(?:\.\w+|iron(?:\.get)?)?[(\[]\s*"([A-Z_]{4,})"', path.read_text()))
+            found |= set(
+                re.findall(
+                    r'\b(?:env(?:\.\w+)?|os\.environ(?:\.get)?)[(\[]\s*"([A-Z_]{4,})"', path.read_text()
+                )
+            )
     return found - NOT_OURS
 
 
