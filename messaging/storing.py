@@ -23,7 +23,8 @@ WITH paid AS MATERIALIZED (SELECT {quota.TAKEN} AS enough), fresh AS (
         recipient, type, body, content, metadata, dry_run, correlation_id, status, sequence, lane, due_at,
         lease_token, attempts, crashes, expires_at, scheduled_for, failed_at, failure, error_message,
         created_at)
-    SELECT u.id, %s::uuid, %s::uuid, %s::uuid, %s::uuid, %s::uuid, u.contact_id, 'out', %s, u.recipient,
+    SELECT u.id, %s::uuid, CASE WHEN NOT u.dry_run THEN %s::uuid END, %s::uuid, %s::uuid, %s::uuid,
+           u.contact_id, 'out', %s, u.recipient,
            u.type, u.body, u.content, u.metadata, u.dry_run, %s, u.status, 1, u.lane,
            CASE WHEN u.failure = '' THEN coalesce(u.send_at, now()) END,
            0, 0, 0, coalesce(u.send_at, now()) + make_interval(secs => u.lifetime), u.send_at,

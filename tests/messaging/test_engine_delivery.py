@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import Connection
 from config import stopping
 from messaging.drafts import RawTemplate, Text
 from messaging.models import Message, MessageEvent, OrphanStatus, Status
@@ -311,3 +312,10 @@ def test_the_log_of_the_call_carries_the_correlation_id_of_the_request(meta, num
     lines = [str(record.msg) for record in caplog.records if "called Meta" in str(record.msg)]
     assert len(lines) == 1
     assert "req_both-ends" in lines[0] and str(message.pk) in lines[0]
+
+
+def test_a_simulation_does_not_wait_for_a_number_that_is_held(meta, number, alice):
+    Connection.objects.filter(pk=number.pk).update(status="held")
+    message = queue(alice, dry_run=True)
+    drain()
+    assert row(message).status != Status.QUEUED

@@ -68,7 +68,7 @@ def test_it_refuses_the_first_try_only(meta, refused, digits, status, code):
 
 def test_it_accepts_and_never_answers(meta, until):
     with pytest.raises(requests.exceptions.ReadTimeout):
-        meta.template(_AREA + "0014", biz_opaque_callback_data="m-14", timeout=0.3)
+        meta.template(_AREA + "0014", biz_opaque_callback_data="m-14", timeout=1.0)
     until(lambda: sorted(meta.receiver.names()) == ["delivered", "read", "sent"])
     assert {one["biz_opaque_callback_data"] for one in meta.receiver.statuses()} == {"m-14"}
     assert len(meta.accepted(ref="m-14")) == 1
