@@ -72,7 +72,7 @@ def judge(receiver: Receiver, written: Iterable[str], finals: dict[str, str]) ->
     told: dict[tuple[str, str, int], str] = {}
     known: set[tuple[str, str]] = set()
     doubled = [f"event {ident}: other bytes in another attempt" for ident in receiver.changed]
-    for ident, body in receiver.bodies.items():
+    for ident, body in list(receiver.bodies.items()):  # late attempts still come in
         event = json.loads(body)
         if event["event"] not in ("message.status_updated", "message.canceled"):
             continue
