@@ -1,10 +1,12 @@
 """What the sandbox's tests share: a running sandbox, a receiver for its callbacks, and a client for both."""
 
+import contextlib
 import hashlib
 import hmac
 import http.server
 import itertools
 import json
+import socket
 import threading
 import time
 import urllib.parse
@@ -54,10 +56,15 @@ class Receiver:
         self.posts = []
         self.answers = []
         self.verifies = {seed.VERIFY_TOKEN}
+        self._open = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                outer._open.append(self.connection)
 
             def do_POST(self):
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -108,6 +115,10 @@ class Receiver:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+        # A connection that is kept would bring the next receiver's callbacks here, should it get our port.
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 class Meta:
