@@ -144,6 +144,9 @@ class Courier:
         """Drop everything planned and waiting; used when the world begins again."""
         self._due.clear()
         self._destinations.clear()
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     @property
     def waiting(self) -> int:
@@ -228,7 +231,8 @@ class Courier:
                 destination.items.popleft()
                 self.world.stats["callbacks_dropped"] += 1
             destination.items.append(item)
-        if addresses and self._timer is None:
+        # What is on the timetable may be an hour away; this goes with the next tick.
+        if addresses and (self._timer is None or self._timer_at > self._loop.time() + TICK):
             self.later(0, _nothing)
 
     def _destination(self, url: str, app_id: str) -> Destination:

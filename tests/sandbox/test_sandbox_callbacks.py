@@ -19,6 +19,23 @@ def test_it_signs_escaped_json_bytes(meta, until):
     assert post.headers["X-Hub-Signature"].startswith("sha1=")
 
 
+def test_what_happens_now_does_not_wait_for_what_is_planned_for_later(meta, until):
+    meta.options(delivered_delay=3600, read_delay=3601)
+    meta.template(meta.customer())
+    until(lambda: meta.receiver.names() == ["sent"])
+    meta.writes("14155552671", text="Hello?")
+    assert until(meta.receiver.messages, seconds=5)[0]["text"] == {"body": "Hello?"}
+
+
+def test_nothing_planned_before_a_reset_keeps_the_timetable(meta, until):
+    meta.options(delivered_delay=3600, read_delay=3601)
+    meta.template(meta.customer())
+    until(lambda: meta.receiver.names() == ["sent"])
+    meta.control("POST", "reset")
+    meta.writes("14155552671", text="Hello?")
+    assert until(meta.receiver.messages, seconds=5)[0]["text"] == {"body": "Hello?"}
+
+
 def test_it_reports_the_life_of_a_message(meta, until):
     answer = meta.template(meta.customer(), biz_opaque_callback_data="gw:1")
     wamid = meta.wamid(answer)
