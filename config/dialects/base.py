@@ -55,7 +55,9 @@ class DialectView(APIView):
 
     def _count_refused(self, request: Request) -> None:
         """Tell also a caller that is known and not allowed how it stands (contract 1.7)."""
-        if not self.always_tells_rate or hasattr(self, "rate_headers") or request.auth is None:
+        # Not ``request.auth``: after a refused key that would look the key up once more.
+        known = getattr(request._request, "auth", None) is not None
+        if not known or not self.always_tells_rate or hasattr(self, "rate_headers"):
             return
         if self.rate is not None and (counted := self.rate(request)) is not None:
             self.rate_headers = ratelimits.hit(counted[0], limit=counted[1]).headers()

@@ -133,6 +133,11 @@ def test_a_session_does_not_disturb_a_key():
     assert client.post_json("/send-message", SEND | {"dry_run": True}).status_code == 202
 
 
+def test_a_key_that_nobody_has_is_looked_for_once(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert api(keys.new_sk()).get("/auth/me").status_code == 401
+
+
 @pytest.mark.parametrize(("method", "path"), CALLS)
 def test_every_call_wants_a_key_before_it_reads_anything(method, path, django_assert_num_queries):
     with django_assert_num_queries(0):
