@@ -11,46 +11,15 @@ from django.db.models import Q
 from django.db.models.functions import Greatest
 
 from accounts.models import Connection
-from config.ids import uuid7
 from config.sql import rows
 from messaging.models import Contact, Message
 
-_FIND = (
-    "SELECT phone, id FROM messaging_contact WHERE connection_id = %s AND phone = ANY(%s) "
-    "UNION ALL SELECT wa_id, id FROM messaging_contact "
-    "WHERE connection_id = %s AND wa_id = ANY(%s) AND phone IS DISTINCT FROM wa_id"
-)
 # Each number's people have indexes by phone and by wa_id; there is none without the number.
 _ANYWHERE = (
     "SELECT c.id FROM accounts_connection n CROSS JOIN LATERAL ("
     "SELECT id FROM messaging_contact WHERE connection_id = n.id AND phone = %s "
     "UNION SELECT id FROM messaging_contact WHERE connection_id = n.id AND wa_id = %s) c"
 )
-_ADD = (
-    "INSERT INTO messaging_contact (id, account_id, connection_id, phone, profile_name, created_at) "
-    "SELECT u.id, %s::uuid, %s::uuid, u.phone, '', now() FROM unnest(%s::uuid[], %s::text[]) AS u(id, phone) "
-    "ON CONFLICT DO NOTHING"
-)
-
-
-def open_conversations(
-    *, account_id: uuid.UUID, connection_id: uuid.UUID, phones: Iterable[str]
-) -> dict[str, uuid.UUID]:
-    """Return each dialled number's contact, adding those that are new. Two statements when all are known."""
-    wanted = list(dict.fromkeys(phones))
-
-    def find() -> dict[str, uuid.UUID]:
-        found: dict[str, uuid.UUID] = {}
-        for phone, contact_id in rows(_FIND, [connection_id, wanted, connection_id, wanted]):
-            found.setdefault(phone, contact_id)
-        return found
-
-    found = find()
-    missing = [phone for phone in wanted if phone not in found]
-    if missing:
-        rows(_ADD, [account_id, connection_id, [uuid7() for _ in missing], missing])
-        found = find()
-    return found
 
 
 def find(number: Connection, phone: str) -> Contact | None:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.connections import default_connection
 from accounts.models import Account, Connection
-from messaging import contacts, heartbeat, outcomes
+from messaging import heartbeat, outcomes, recipients
 from messaging.claiming import Claim
 from messaging.meta import codes
 from messaging.meta.payloads import ref_for
@@ -126,10 +126,10 @@ def _rehome(claim: Claim) -> list[Change]:
     if number is None:
         return [_failed(claim, outcomes.NO_CREDENTIALS)]
     with transaction.atomic():
-        people = contacts.open_conversations(
+        people = recipients.meet(
             account_id=claim.account_id, connection_id=number.pk, phones=[claim.recipient]
         )
         Message.objects.filter(pk=claim.id, lease_token=claim.token).update(
-            connection=number, contact=people.get(claim.recipient)
+            connection=number, contact=people[claim.recipient].contact_id
         )
     return [outcomes.give_back(claim)]

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from messaging import contacts, receiving
+from messaging import receiving, recipients
 from messaging.models import Contact, Message
 from tests.support.meta import envelope, make_due, post, text_item, together
 from webhooks import inbox
@@ -29,9 +29,7 @@ def callback(number, worker: int, people: list[str]) -> receiving.Callback:
 def test_workers_that_meet_the_same_people_in_opposite_order_do_not_deadlock(number, known):
     if known:
         with transaction.atomic():
-            contacts.open_conversations(
-                account_id=number.account_id, connection_id=number.pk, phones=reversed(PEOPLE)
-            )
+            recipients.meet(account_id=number.account_id, connection_id=number.pk, phones=reversed(PEOPLE))
 
     def work(worker: int) -> None:
         people = PEOPLE if worker % 2 else PEOPLE[::-1]
