@@ -91,7 +91,7 @@ class Ledger(Page):
         for name in self.exact:
             column: Any = self.model._meta.get_field(name)
             try:
-                value = getattr(column, "target_field", column).to_python(term.removeprefix("evt_"))
+                value = getattr(column, "target_field", column).to_python(term)
             except ValidationError:
                 continue  # not the form of an id
             found |= Q(**{name: value})

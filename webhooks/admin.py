@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from config.admin import Inline, Ledger, one_of
@@ -54,8 +54,16 @@ class EndpointAdmin(Ledger):
     exclude = ["headers_sealed", "secret_sealed", "previous_secret_sealed"]
 
 
+class EventLedger(Ledger):
+    """A ledger in which events are found by their id as customers see it, too."""
+
+    def equals(self, term: str) -> Q:
+        """Return the rows of which a column of ``exact`` is ``term``."""
+        return super().equals(term.removeprefix("evt_"))
+
+
 @admin.register(Event)
-class EventAdmin(Ledger):
+class EventAdmin(EventLedger):
     """Events; their bodies hold customers' conversations and are not shown."""
 
     list_display = ["id", "type", "account", "subject", "sequence", "created_at"]
@@ -78,7 +86,7 @@ class AttemptInline(Inline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(Ledger):
+class DeliveryAdmin(EventLedger):
     """Deliveries with their attempts."""
 
     list_display = ["id", "endpoint", "event", "status", "attempts", "last_status", "due_at", "created_at"]

@@ -6,14 +6,12 @@ import uuid
 
 from drf_spectacular.utils import OpenApiParameter
 
+from config.fields import ID
+
 ENDPOINT_ID = OpenApiParameter("endpoint_id", {"type": "string", "format": "uuid"}, "path")
 DELIVERY_ID = OpenApiParameter("delivery_id", {"type": "string", "format": "uuid"}, "path")
 
 
 def id_of(text: str) -> uuid.UUID | None:
     """Read an id from a path; None for what cannot be one, which is then not found."""
-    try:
-        value = uuid.UUID(text)
-    except ValueError:
-        return None
-    return value if str(value) == text.lower() else None  # not in braces, not as a URN
+    return uuid.UUID(text) if ID.fullmatch(text) else None
