@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from config import pages
 from config.api_errors import API_ERRORS
 from config.pages import not_found, only_read
 from messaging import outcomes, suppressions, transitions
@@ -135,8 +136,7 @@ def _answer(request: HttpRequest, name: str, context: dict[str, Any], *, markdow
     if not markdown:
         twin = request.path + ".md"
         return render(request, f"developers/{name}.html", context | {"twin": twin})
-    text = render_to_string(f"developers/{name}.md", context).strip() + "\n"
-    return HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    return pages.markdown(render_to_string(f"developers/{name}.md", context))
 
 
 @only_read

@@ -17,7 +17,7 @@ from accounts.readers import Reader, reader_of
 from billing.plans import LIMITS
 from config.developers import OURS
 from config.markdown import Follow, Section, anchors, page_of, relinked
-from config.pages import not_found, only_read, plans
+from config.pages import markdown, not_found, only_read, plans
 from config.samples import expand
 from messaging.models import Template
 from messaging.sandbox import magic
@@ -233,10 +233,6 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
     return response
 
 
-def _markdown(text: str) -> HttpResponse:
-    return HttpResponse(text + "\n", content_type="text/markdown; charset=utf-8")
-
-
 @only_read
 def developers(request: HttpRequest) -> HttpResponse:
     """Show the way in."""
@@ -246,7 +242,7 @@ def developers(request: HttpRequest) -> HttpResponse:
 @only_read
 def developers_markdown(request: HttpRequest) -> HttpResponse:
     """Give all guides as one Markdown text."""
-    return _markdown(_library().whole)
+    return markdown(_library().whole)
 
 
 @only_read
@@ -255,7 +251,7 @@ def guide(request: HttpRequest, slug: str) -> HttpResponse:
     if not slug.endswith(".md"):
         return _show(request, slug)
     one = _library().guides.get(slug.removesuffix(".md"))
-    return _markdown(one.twin) if one and one.slug else not_found(request)
+    return markdown(one.twin) if one and one.slug else not_found(request)
 
 
 @lru_cache(maxsize=1)
@@ -274,7 +270,7 @@ def changelog(request: HttpRequest) -> HttpResponse:
 @only_read
 def changelog_markdown(request: HttpRequest) -> HttpResponse:
     """Give the changelog as it is written."""
-    return _markdown(_changelog()[0])
+    return markdown(_changelog()[0])
 
 
 @only_read

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from config.markdown import Section, page_of
-from config.pages import not_found, only_read
+from config.pages import markdown, not_found, only_read
 from config.samples import expand
 from webhooks.catalogue import CATALOGUE, TYPES, EventType, Schema
 
@@ -87,7 +87,7 @@ def events(request: HttpRequest) -> HttpResponse:
 @only_read
 def events_markdown(request: HttpRequest) -> HttpResponse:
     """Give the page as Markdown."""
-    return HttpResponse(_markdown(settings.PUBLIC_URL), content_type="text/markdown; charset=utf-8")
+    return markdown(_markdown(settings.PUBLIC_URL))
 
 
 @only_read

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from config.pages import only_read
+from config.pages import markdown, only_read
 
 explorer = only_read(
     SpectacularSwaggerSplitView.as_view(url_name="openapi", template_name="developers/explorer.html")
@@ -37,5 +37,4 @@ def _sentence(operation: dict[str, str]) -> str:
 @only_read
 def explorer_markdown(request: HttpRequest) -> HttpResponse:
     """Give the list as Markdown."""
-    text = _operations(settings.PUBLIC_URL).strip() + "\n"
-    return HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    return markdown(_operations(settings.PUBLIC_URL))

@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 
 from billing.plans import LIMITS
+from config.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
 from config.dialects import mojeeb
 from config.dialects.whatsapi import STATUS, error_body
 from config.errors import Refusal
@@ -24,22 +25,14 @@ from config.redis import client
 
 log = structlog.get_logger(__name__)
 
-#: a due row older than this means that no worker takes it
-STUCK_SECONDS = 60
 #: a worker looks for work several times a second and notes it every two
 WORKER_SEEN_SECONDS = 6
 #: Postgres settings that the promise "202 means durable" stands on
 _DURABLE = ["fsync", "full_page_writes", "synchronous_commit"]
 
-# Numbers that may not send now are left out: their rows wait on purpose.
-_OLDEST = """
-SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message m
-        LEFT JOIN accounts_connection c ON c.id = m.connection_id
-        JOIN accounts_account a ON a.id = m.account_id
-        WHERE m.due_at <= now() AND c.status IS DISTINCT FROM 'held'
-          AND (a.is_active OR c.id IS NULL OR c.removed_at IS NOT NULL)
-          AND (c.paused_until IS NULL OR c.paused_until < now())),
-       (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now()),
+_OLDEST = f"""
+SELECT {OLDEST_MESSAGE},
+       {OLDEST_CALLBACK},
        -- A slow endpoint has a backlog of its own making; one that nobody tries is ours.
        (SELECT max(extract(epoch FROM now() - greatest(d.due_at, e.last_attempt_at, e.paused_until)))
         FROM webhooks_endpoint e CROSS JOIN LATERAL (
@@ -62,6 +55,11 @@ def only_read(page: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
         return page(request, *args, **kwargs)
 
     return answer
+
+
+def markdown(text: str) -> HttpResponse:
+    """Answer with Markdown, as the twin of a page does."""
+    return HttpResponse(text.strip() + "\n", content_type="text/markdown; charset=utf-8")
 
 
 @only_read
@@ -177,8 +175,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @only_read
 def home_markdown(request: HttpRequest) -> HttpResponse:
     """Give the front page as Markdown."""
-    text = render_to_string("home.md", _front()).strip() + "\n"
-    return HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    return markdown(render_to_string("home.md", _front()))
 
 
 def _front() -> dict[str, Any]:

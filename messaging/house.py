@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from config.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
 from messaging import restored
 
-#: seconds after which something that is due should long have been taken up
-LATE_SECONDS = 60
 #: seconds without a claim after which the workers count as gone
 SILENT_SECONDS = 30
 #: so many messages say something of a customer's health, and this part of them failing something bad
@@ -31,14 +30,9 @@ class Figure:
 
 
 # Each part is one look into a partial index of what is open, or a sum over today's few tallies.
-_STAND = """
-SELECT (SELECT extract(epoch FROM now() - min(m.due_at)) FROM messaging_message m
-        LEFT JOIN accounts_connection c ON c.id = m.connection_id
-        JOIN accounts_account a ON a.id = m.account_id
-        WHERE m.due_at <= now() AND c.status IS DISTINCT FROM 'held'
-          AND (a.is_active OR c.id IS NULL OR c.removed_at IS NOT NULL)
-          AND (c.paused_until IS NULL OR c.paused_until < now())),
-       (SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now()),
+_STAND = f"""
+SELECT {OLDEST_MESSAGE},
+       {OLDEST_CALLBACK},
        (SELECT count(*) FROM webhooks_inboundevent WHERE due_at IS NOT NULL),
        (SELECT count(*) FROM webhooks_endpoint WHERE off = 'failing' AND removed_at IS NULL),
        (SELECT count(*) FROM accounts_connection WHERE status = 'held'),
@@ -63,11 +57,11 @@ def figures() -> list[Figure]:
         Figure("Sending", "yes" if sends else "no: the database was restored or moved", bad=not sends),
         Figure("Last claim of a worker", _ago(worker), bad=worker is None or worker > SILENT_SECONDS),
         Figure("Our own address was last reached", _ago(receiver)),
-        Figure("Oldest message that is due", _for(message), bad=(message or 0) > LATE_SECONDS),
+        Figure("Oldest message that is due", _for(message), bad=(message or 0) > STUCK_SECONDS),
         Figure(
             "Oldest callback that is due",
             f"{_for(callback)} ({callbacks} wait)",
-            bad=(callback or 0) > LATE_SECONDS,
+            bad=(callback or 0) > STUCK_SECONDS,
             path="webhooks/inboundevent/",
         ),
         Figure(
