@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 
 from billing.plans import LIMITS
-from config.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
+from config.backlog import OLDEST_CALLBACK, OLDEST_DELIVERY, OLDEST_MESSAGE, STUCK_SECONDS
 from config.dialects import mojeeb
 from config.dialects.whatsapi import STATUS, error_body
 from config.errors import Refusal
@@ -30,16 +30,7 @@ WORKER_SEEN_SECONDS = 6
 #: Postgres settings that the promise "202 means durable" stands on
 _DURABLE = ["fsync", "full_page_writes", "synchronous_commit"]
 
-_OLDEST = f"""
-SELECT {OLDEST_MESSAGE},
-       {OLDEST_CALLBACK},
-       -- A slow endpoint has a backlog of its own making; one that nobody tries is ours.
-       (SELECT max(extract(epoch FROM now() - greatest(d.due_at, e.last_attempt_at, e.paused_until)))
-        FROM webhooks_endpoint e CROSS JOIN LATERAL (
-            SELECT due_at FROM webhooks_delivery WHERE endpoint_id = e.id AND due_at <= now()
-            ORDER BY due_at LIMIT 1) d
-        WHERE e.enabled AND e.removed_at IS NULL)
-"""
+_OLDEST = f"SELECT {OLDEST_MESSAGE}, {OLDEST_CALLBACK}, {OLDEST_DELIVERY}"
 
 
 def only_read(page: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

@@ -7,12 +7,10 @@ from messaging.models import Message
 #: claims without an outcome after which a row is only claimed while no other such row is under way
 SUSPECT_CRASHES = 3
 
-# Numbers that have due rows. First those with pending ones, found by skipping from one to the next in the
-# partial index: the cost is one probe per such number, not one per row. Then each one's earliest row of each
-# lane: ORDER BY with LIMIT 1 can only be an index probe, where EXISTS tempts the planner to read the whole
-# table as soon as it believes that most rows would do.
-NUMBERS = """
-WITH RECURSIVE pending AS (
+# A recursive CTE: the numbers with pending rows, found by skipping from one to the next in the partial index.
+# The cost is one probe per such number, not one per row; its last row is null.
+PENDING = """
+pending AS (
     (SELECT connection_id FROM messaging_message
      WHERE due_at IS NOT NULL AND connection_id IS NOT NULL ORDER BY connection_id LIMIT 1)
     UNION ALL
@@ -20,7 +18,26 @@ WITH RECURSIVE pending AS (
             WHERE m.due_at IS NOT NULL AND m.connection_id > pending.connection_id
             ORDER BY m.connection_id LIMIT 1)
     FROM pending WHERE pending.connection_id IS NOT NULL
-), due AS MATERIALIZED (
+)"""
+#: each lane's earliest due time, for rows that ``{whose}``. ORDER BY with LIMIT 1 can only be an index probe,
+#: where EXISTS or min() tempts the planner to read the whole table as soon as most rows would do.
+_EARLIEST = (
+    "(SELECT m.due_at FROM messaging_message m WHERE m.connection_id {whose} "
+    "AND m.lane = {lane} AND m.due_at IS NOT NULL ORDER BY m.due_at LIMIT 1)"
+)
+
+
+def earliest(whose: str) -> list[str]:
+    """Return one scalar subquery a lane: when its first row is due, null without one.
+
+    ``whose`` is what the rows' ``connection_id`` must be, in SQL: ``= p.connection_id``, ``IS NULL``.
+    """
+    return [_EARLIEST.format(whose=whose, lane=lane) for lane in Message.Lane.values]
+
+
+# Numbers that have due rows: those with pending ones, then each one's earliest row of each lane.
+NUMBERS = """
+WITH RECURSIVE {pending}, due AS MATERIALIZED (
     SELECT p.connection_id FROM pending p WHERE p.connection_id IS NOT NULL AND ({due})
 )
 SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, c.app_secret_sealed,
@@ -39,11 +56,8 @@ ORDER BY c.next_slot_at NULLS FIRST
 LIMIT %s
 FOR NO KEY UPDATE OF c SKIP LOCKED
 """.format(
-    due=" OR ".join(
-        "(SELECT m.due_at FROM messaging_message m WHERE m.connection_id = p.connection_id "
-        f"AND m.lane = {lane} AND m.due_at IS NOT NULL ORDER BY m.due_at LIMIT 1) <= now()"
-        for lane in Message.Lane.values
-    )
+    pending=PENDING,
+    due=" OR ".join(f"{one} <= now()" for one in earliest("= p.connection_id")),
 )
 # One lane's due rows of every wanted number. Each lane is a range of the partial index of its own, so
 # rows scheduled for later are never read, however many there are.

@@ -149,6 +149,28 @@ def test_it_is_not_ready_when_a_pause_has_ended_and_nobody_came(ready_settings, 
     assert readyz()[0] == 503
 
 
+def test_it_is_ready_while_a_queue_is_only_longer_than_its_number_is_fast(ready_settings, number):
+    """A hundred thousand rows at eighty a second wait twenty minutes, and every one of them is on its way."""
+    waiting(number)
+    Connection.objects.filter(pk=number.pk).update(next_slot_at=timezone.now())
+    assert readyz()[0] == 200
+
+
+def test_it_is_not_ready_when_nobody_serves_a_long_queue_any_more(ready_settings, number):
+    waiting(number)
+    Connection.objects.filter(pk=number.pk).update(next_slot_at=timezone.now() - timedelta(minutes=2))
+    status, body = readyz()
+    assert status == 503
+    assert 120 <= body["checks"]["queue"]["oldest_seconds"]["messages"] < 130
+
+
+def test_a_busy_number_does_not_hide_that_another_is_left_lying(ready_settings, number):
+    waiting(number)
+    Connection.objects.filter(pk=number.pk).update(next_slot_at=timezone.now())
+    waiting(connect(make_account()))
+    assert readyz()[0] == 503
+
+
 def test_it_is_ready_while_a_message_waits_for_its_time(ready_settings, number):
     make_message(number.account, connection=number, due_at=timezone.now() + timedelta(hours=1))
     assert readyz()[0] == 200

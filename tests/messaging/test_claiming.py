@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Connection
+from config import backlog
 from messaging import claim_sql
 from messaging.claiming import BULK_SHARE, HORIZON_SECONDS, claim, share
 from messaging.models import Message, Status
@@ -377,3 +379,16 @@ def test_a_long_queue_of_one_number_makes_no_claim_read_the_table():
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "message_due" in plan
     assert "Seq Scan on messaging_message" not in plan, plan
+
+
+@pytest.mark.django_db
+def test_asking_how_long_the_queue_waits_reads_no_queue():
+    busy, quiet = another(2)
+    make_due(busy, 3_000)
+    make_due(quiet, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+        cursor.execute("EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT " + backlog.OLDEST_MESSAGE)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    read = [int(rows) for rows in re.findall(r"messaging_message.*rows=(\d+)", plan)]
+    assert read and max(read) <= 1, plan
