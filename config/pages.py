@@ -17,11 +17,11 @@ from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 
 from billing.plans import LIMITS
-from config.backlog import OLDEST_CALLBACK, OLDEST_DELIVERY, OLDEST_MESSAGE, STUCK_SECONDS
 from config.dialects import mojeeb
 from config.dialects.whatsapi import STATUS, error_body
 from config.errors import Refusal
 from config.redis import client
+from messaging.backlog import OLDEST_CALLBACK, OLDEST_DELIVERY, OLDEST_MESSAGE, STUCK_SECONDS
 
 log = structlog.get_logger(__name__)
 

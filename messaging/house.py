@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from config.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
 from messaging import restored
+from messaging.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
 
 #: seconds without a claim after which the workers count as gone
 SILENT_SECONDS = 30

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Connection
-from config import backlog
-from messaging import claim_sql
+from messaging import backlog, claim_sql
 from messaging.claiming import BULK_SHARE, HORIZON_SECONDS, claim, share
 from messaging.models import Message, Status
 from tests import factories
