@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 
@@ -115,6 +116,10 @@ def channel(queue: str) -> str:
 #: a web process asks for a drain at most this often; beat asks every second anyway
 START_AT_MOST_EVERY_SECONDS = 0.1
 _asked: dict[str, float] = {}
+#: a knock that was heard stands for what comes within this time as well, and is not repeated
+KNOCK_COVERS_SECONDS = 0.01
+#: when this process last knocked and was heard, by queue
+_heard: dict[str, float] = {}
 
 
 def _may_start(queue: str) -> bool:
@@ -128,10 +133,16 @@ def _may_start(queue: str) -> bool:
 def wake(queue: str) -> None:
     """Knock: a running drain hears it at once, else a task starts one.
 
-    Never raises and never waits long. A lost knock costs at most a second, until beat's next one.
+    Never raises and never waits long. A lost knock costs at most a second, until beat's next one. A knock
+    that was heard moments ago is not repeated: who heard it will look once more.
     """
+    now = time.monotonic()
+    if now - _heard.get(queue, -math.inf) < KNOCK_COVERS_SECONDS:
+        return
     try:
-        if publish(channel(queue)) == 0 and _may_start(queue):
+        if publish(channel(queue)):
+            _heard[queue] = now
+        elif _may_start(queue):
             queue_, task = _SHARED.get(queue, queue), _DRAINS[queue]
             app.send_task(task, queue=queue_, expires=KNOCK_EXPIRES_SECONDS, retry=False)
     except RedisUnavailable:

@@ -19,6 +19,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from config import stopping
+from config.celery import KNOCK_COVERS_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 LINGER_SECONDS = 2.0
 #: how often an idle drain looks by itself; covers every lost knock and every row that becomes due
 POLL_SECONDS = 0.25
+#: who heard a knock looks at once, and once more when everything that the knock stands for has come
+_AGAIN_SECONDS = 2 * KNOCK_COVERS_SECONDS
 
 
 class Bell:
@@ -34,6 +37,7 @@ class Bell:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._event = asyncio.Event()
+        self._rang = False
 
     def ring(self) -> None:
         """Ring from any thread."""
@@ -41,13 +45,17 @@ class Bell:
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a ring at most ``seconds``; tells whether there was one."""
+        """Wait for a ring at most ``seconds``, shorter after a ring; tells whether there was one."""
+        if self._rang:
+            seconds = min(seconds, _AGAIN_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
+            self._rang = False
             return False
         self._event.clear()
+        self._rang = True
         return True
 
 
@@ -128,6 +136,7 @@ class Doorbell:
 
     def __init__(self, channel: str) -> None:
         self._life = Lifetime()
+        self._rang = False
         self._client = redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None
         )
@@ -147,14 +156,26 @@ class Doorbell:
         self._life.worked()
 
     def wait(self) -> None:
-        """Sleep until a knock, at most until the next look."""
+        """Sleep until a knock, at most until the next look, which comes soon after a knock."""
+        seconds = _AGAIN_SECONDS if self._rang else POLL_SECONDS
+        self._rang = False
         if self._listening:
             try:
-                self._subscription.get_message(timeout=POLL_SECONDS)
+                self._rang = self._subscription.get_message(timeout=seconds) is not None
                 return
             except (RedisError, OSError, ValueError):
                 self._listening = False
-        time.sleep(POLL_SECONDS)
+        time.sleep(seconds)
+
+    def hush(self) -> None:
+        """Forget the knocks that came meanwhile: the look that follows answers all of them."""
+        if not self._listening:
+            return
+        try:
+            while self._subscription.get_message(timeout=0) is not None:
+                self._rang = True
+        except (RedisError, OSError, ValueError):
+            self._listening = False
 
     def close(self) -> None:
         """Stop listening."""

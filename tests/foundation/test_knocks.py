@@ -1,0 +1,101 @@
+"""A knock wakes its drain; many knocks together are few, and nothing that came with them waits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+import pytest
+
+from config import celery
+from config.celery import KNOCK_COVERS_SECONDS, channel, wake
+from config.drains import POLL_SECONDS, Bell, doorbell
+from config.redis import client, publish
+
+QUEUE = "inbox"
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """No test hears another's knocks."""
+    monkeypatch.setattr(celery, "_heard", {})
+
+
+@pytest.fixture
+def ears():
+    """A listener as a drain has one."""
+    with client().pubsub(ignore_subscribe_messages=True) as subscription:
+        subscription.subscribe(channel(QUEUE))
+        while not subscription.subscribed or subscription.get_message(timeout=0.2) is not None:
+            pass
+        yield subscription
+
+
+def heard(subscription) -> int:
+    count = 0
+    while subscription.get_message(timeout=0.2) is not None:
+        count += 1
+    return count
+
+
+def test_knocks_in_a_moment_are_one_knock(ears):
+    began = time.monotonic()
+    for _ in range(200):
+        wake(QUEUE)
+    moments = math.ceil((time.monotonic() - began) / KNOCK_COVERS_SECONDS)
+    assert 1 <= heard(ears) <= moments < 200
+
+
+def test_a_knock_that_nobody_heard_does_not_stand_for_the_next(monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(celery.app, "send_task", lambda name, **_: asked.append(name))
+    monkeypatch.setattr(celery, "_asked", {})
+    wake(QUEUE)
+    assert asked == ["webhooks.tasks.drain"]
+    with client().pubsub(ignore_subscribe_messages=True) as subscription:
+        subscription.subscribe(channel(QUEUE))
+        subscription.get_message(timeout=1)
+        wake(QUEUE)
+        assert heard(subscription) == 1
+
+
+def test_who_heard_a_knock_looks_once_more_soon_after():
+    """What the first look came too early for, because its own knock was left out, is found by the second."""
+
+    async def waits() -> list[bool]:
+        bell = Bell(asyncio.get_running_loop())
+        bell.ring()
+        async with asyncio.timeout(30):
+            return [await bell.wait(60), await bell.wait(60)]
+
+    assert asyncio.run(waits()) == [True, False]
+
+
+def test_a_plain_drain_looks_once_more_soon_after_too():
+    with doorbell(channel(QUEUE)) as bell:
+        assert bell is not None
+        bell.wait()  # the confirmation of the subscription
+        while publish(channel(QUEUE)) == 0:
+            pass
+        bell.wait()
+        began = time.monotonic()
+        bell.wait()
+        assert KNOCK_COVERS_SECONDS <= time.monotonic() - began < POLL_SECONDS
+        began = time.monotonic()
+        bell.wait()
+        assert time.monotonic() - began >= POLL_SECONDS * 0.9
+
+
+def test_knocks_that_piled_up_are_answered_by_one_look():
+    with doorbell(channel(QUEUE)) as bell:
+        assert bell is not None
+        bell.wait()
+        for _ in range(50):
+            publish(channel(QUEUE))
+        bell.wait()
+        bell.hush()
+        began = time.monotonic()
+        bell.wait()
+        bell.wait()
+        assert time.monotonic() - began >= POLL_SECONDS * 0.9
