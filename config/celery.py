@@ -9,12 +9,12 @@ import time
 import structlog
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import celeryd_init, setup_logging, worker_shutting_down
+from celery.signals import celeryd_init, setup_logging, worker_ready, worker_shutting_down
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from config import stopping
+from config import collector, stopping
 from config.redis import RedisUnavailable, publish
 
 log = structlog.get_logger(__name__)
@@ -161,6 +161,11 @@ def _check_first(**_: object) -> None:
     from config.checks import refuse_misconfiguration
 
     refuse_misconfiguration()
+
+
+@worker_ready.connect
+def _settle(**_: object) -> None:
+    collector.settle()
 
 
 @worker_shutting_down.connect

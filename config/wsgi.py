@@ -5,6 +5,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from config.bodies import WholeBodies
+from config.collector import settle
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
@@ -13,3 +14,4 @@ from config.checks import refuse_misconfiguration  # noqa: E402  (needs the sett
 
 refuse_misconfiguration()
 application = WholeBodies(django_application)
+settle()
