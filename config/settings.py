@@ -96,7 +96,7 @@ META_VERIFY_TOKEN = env.str("META_VERIFY_TOKEN", default="")
 # --- the engine; every number is explained in docs/reliability.md
 SEND_LEASE_SECONDS = env.float("SEND_LEASE_SECONDS", default=30.0)
 SEND_TIMEOUT_SECONDS = env.float("SEND_TIMEOUT_SECONDS", default=20.0)
-SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=256)
+SEND_CONCURRENCY = env.int("SEND_CONCURRENCY", default=512)
 UNKNOWN_WAIT_SECONDS = env.float("UNKNOWN_WAIT_SECONDS", default=600.0)
 # Longer than a batch of callbacks ever takes; a killed worker's callbacks wait this long.
 INBOX_LEASE_SECONDS = env.float("INBOX_LEASE_SECONDS", default=15.0)
