@@ -8,6 +8,11 @@ from accounts import dashboard
 from config import developers, developers_guide, events, explorer, openapi_v1, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First what is asked for most: addresses are tried one after the other.
+    path("", include("webhooks.urls")),
+    path("", include("messaging.urls")),
+    path("", include("accounts.urls")),
+    path("", include("billing.urls")),
     path("", pages.home),
     path("index.md", pages.home_markdown),
     path("healthz", pages.healthz),
@@ -30,10 +35,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("changelog", developers_guide.changelog),
     path("changelog.md", developers_guide.changelog_markdown),
     path("llms.txt", developers_guide.llms),
-    path("", include("accounts.urls")),
-    path("", include("billing.urls")),
-    path("", include("messaging.urls")),
-    path("", include("webhooks.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     re_path(r"^app(?:/.*)?$", dashboard.NotFound.as_view()),

@@ -25,6 +25,7 @@ from messaging import (
     whatsapi_suppressions,
 )
 
+# In the order of how often they are asked for: addresses are tried one after the other.
 urlpatterns = [
     path("send-message", whatsapi.SendMessage.as_view()),
     path("messages", whatsapi_reading.MessageList.as_view()),
@@ -38,6 +39,15 @@ urlpatterns = [
     path("suppressions", whatsapi_suppressions.Suppressions.as_view()),
     path("suppressions/<str:phone>", whatsapi_suppressions.SuppressionDetail.as_view()),
     path("auth/me/test-message", whatsapi_suppressions.TestMessage.as_view()),
+    path("analytics/summary", whatsapi_reading.Summary.as_view()),
+    path("v1/whatsapp/messages", mojeeb.SendText.as_view()),
+    path("v1/whatsapp/messages/lookup", mojeeb_reading.Lookup.as_view()),
+    path("v1/whatsapp/messages/<str:message_id>", mojeeb_reading.MessageStatus.as_view()),
+    path("v1/whatsapp/templates", mojeeb_templates.Templates.as_view()),
+    path("v1/whatsapp/templates/lint", mojeeb_lint.LintTemplates.as_view()),
+    path("v1/whatsapp/templates/examples", mojeeb_manage.UploadExample.as_view()),
+    path("v1/whatsapp/templates/manage", mojeeb_manage.CreateTemplate.as_view()),
+    path("v1/whatsapp/templates/manage/<str:template_id>", mojeeb_manage.ManageTemplate.as_view()),
     path("app/agents/<str:agent_id>", dashboard_numbers.RenameAgent.as_view()),
     path("app/numbers", dashboard_numbers.Numbers.as_view()),
     path("app/numbers/new", dashboard_numbers.AddNumber.as_view()),
@@ -49,7 +59,6 @@ urlpatterns = [
     path("app/setup/test", dashboard_setup.Test.as_view()),
     path("app/setup/test/<str:message_id>", dashboard_setup.TestTimeline.as_view()),
     path("app/setup/next", dashboard_setup.Next.as_view()),
-    path("analytics/summary", whatsapi_reading.Summary.as_view()),
     path("app", dashboard.Overview.as_view()),
     path("app/messages", dashboard_messages.Messages.as_view()),
     path("app/messages/export", dashboard_messages.Export.as_view()),
@@ -73,12 +82,4 @@ urlpatterns = [
     path("app/suppressions", dashboard_suppressions.Suppressions.as_view()),
     path("app/suppressions/remove", dashboard_suppressions.Lift.as_view()),
     path("app/log", dashboard_log.Log.as_view()),
-    path("v1/whatsapp/messages", mojeeb.SendText.as_view()),
-    path("v1/whatsapp/messages/lookup", mojeeb_reading.Lookup.as_view()),
-    path("v1/whatsapp/messages/<str:message_id>", mojeeb_reading.MessageStatus.as_view()),
-    path("v1/whatsapp/templates", mojeeb_templates.Templates.as_view()),
-    path("v1/whatsapp/templates/lint", mojeeb_lint.LintTemplates.as_view()),
-    path("v1/whatsapp/templates/examples", mojeeb_manage.UploadExample.as_view()),
-    path("v1/whatsapp/templates/manage", mojeeb_manage.CreateTemplate.as_view()),
-    path("v1/whatsapp/templates/manage/<str:template_id>", mojeeb_manage.ManageTemplate.as_view()),
 ]

@@ -8,6 +8,8 @@ from webhooks.receivers import MetaCallback
 _ENDPOINT = "webhook-endpoints/<str:endpoint_id>"
 
 urlpatterns = [
+    path("webhooks/whatsapp", MetaCallback.as_view()),
+    path("webhooks/whatsapp/<slug:callback_key>", MetaCallback.as_view()),
     path("auth/me/webhook", whatsapi_endpoints.Webhook.as_view()),
     path("webhook-endpoints", whatsapi_endpoints.Endpoints.as_view()),
     path(_ENDPOINT, whatsapi_endpoints.EndpointDetail.as_view()),
@@ -27,6 +29,4 @@ urlpatterns = [
     path("app/webhooks/<str:endpoint_id>/replay", dashboard.ReplayMissed.as_view()),
     path("app/webhooks/<str:endpoint_id>/<str:delivery_id>", dashboard.DeliveryPage.as_view()),
     path("app/webhooks/<str:endpoint_id>/<str:delivery_id>/replay", dashboard.Replay.as_view()),
-    path("webhooks/whatsapp", MetaCallback.as_view()),
-    path("webhooks/whatsapp/<slug:callback_key>", MetaCallback.as_view()),
 ]
