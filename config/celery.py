@@ -14,7 +14,7 @@ from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from config import collector, stopping
+from config import memory, stopping
 from config.redis import RedisUnavailable, publish
 
 log = structlog.get_logger(__name__)
@@ -160,12 +160,13 @@ def _keep_our_logging(**_: object) -> None:
 def _check_first(**_: object) -> None:
     from config.checks import refuse_misconfiguration
 
+    memory.share()
     refuse_misconfiguration()
 
 
 @worker_ready.connect
 def _settle(**_: object) -> None:
-    collector.settle()
+    memory.settle()
 
 
 @worker_shutting_down.connect

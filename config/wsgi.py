@@ -4,9 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config import memory
 from config.bodies import WholeBodies
-from config.collector import settle
 
+memory.share()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
@@ -14,4 +15,4 @@ from config.checks import refuse_misconfiguration  # noqa: E402  (needs the sett
 
 refuse_misconfiguration()
 application = WholeBodies(django_application)
-settle()
+memory.settle()
