@@ -16,7 +16,7 @@ from webhooks.models import InboundEvent
 
 #: callbacks that come within this time are applied together: at a thousand a second one transaction for
 #: each would cost more than receiving them; the first one after a silence never waits
-GATHER_SECONDS = 0.04
+GATHER_SECONDS = 0.1
 
 
 def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, object]]]:
