@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -118,7 +119,7 @@ def _facts(message: Message) -> dict[str, Any]:
     }
 
 
-class _Change(DashboardView):
+class _Change(DashboardView, ABC):
     section = "messages"
 
     def post(self, request: HttpRequest, message_id: str) -> HttpResponse:
@@ -133,9 +134,9 @@ class _Change(DashboardView):
             return self.wrong(back, refusal)
         return self.done(back, said)
 
+    @abstractmethod
     def change(self, message_id: uuid.UUID) -> str:
         """Do what the button says and return the sentence that tells so."""
-        raise NotImplementedError
 
 
 class Retry(_Change):

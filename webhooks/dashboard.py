@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -140,7 +141,7 @@ class EndpointPage(DashboardView):
         )
 
 
-class _Change(EndpointPage):
+class _Change(EndpointPage, ABC):
     """A button of the endpoint's page."""
 
     def get(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
@@ -158,9 +159,9 @@ class _Change(EndpointPage):
         audit.record(self.account, action, target=endpoint.url[:200], **audit.by(request))
         return self.done(HOME if action == "webhook.removed" else back, said)
 
+    @abstractmethod
     def change(self, endpoint: Endpoint) -> tuple[str, str]:
         """Do what the button says; return the audit's word and the sentence for the person."""
-        raise NotImplementedError
 
 
 class Switch(_Change):
