@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from django import forms
 from django.forms.renderers import TemplatesSetting
 from django.forms.utils import ErrorList
 
 from config.errors import Refusal
 from config.spoken import spoken
+
+_PART = re.compile(r"[.\[]")
 
 
 class Renderer(TemplatesSetting):
@@ -24,8 +28,9 @@ def take(form: forms.BaseForm, refusal: Refusal) -> None:
     """Show a core's refusal where it belongs, in the reader's language: at its fields, or above the form."""
     shown = False
     for fault in refusal.fields:
-        name = fault.field if fault.field in form.fields else None
-        form.add_error(name, spoken(fault.message))
+        # ``events[2]`` and ``headers.X-Shop`` stand in one field of the form.
+        name = _PART.split(fault.field, maxsplit=1)[0]
+        form.add_error(name if name in form.fields else None, spoken(fault.message))
         shown = True
     if not shown:
         form.add_error(None, spoken(refusal.message))

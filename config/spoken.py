@@ -2,7 +2,8 @@
 
 A core writes English and knows no reader. The pages put what it said through ``spoken``, which looks it up
 in ``locale/<language>/cores.json``: English to translation, with ``%(name)s`` where a sentence has a gap.
-What has no translation stays English. The APIs' answers never pass here.
+The English one holds what a person reads instead of "POST /…". What has no translation stays English. The
+APIs' answers never pass here.
 """
 
 from __future__ import annotations

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -48,16 +50,52 @@ class EndpointForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": gettext_lazy("Choose at least one.")},
     )
+    headers = forms.CharField(
+        label=gettext_lazy("Headers of your own"),
+        required=False,
+        max_length=8_000,
+        widget=forms.Textarea(
+            attrs={"rows": 2, "dir": "ltr", "spellcheck": "false", "class": "mono", "autocomplete": "off"}
+        ),
+        help_text=gettext_lazy(
+            "One in each line: a name, a colon, a value. They are stored encrypted and never shown again."
+        ),
+    )
+    no_headers = forms.BooleanField(
+        label=gettext_lazy("Send no headers of your own any more"), required=False
+    )
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, named: Sequence[str] = (), **more: Any) -> None:
+        """``named`` are the headers that the endpoint has; they stay unless others, or none, are wanted."""
         super().__init__(*args, **more)
+        if named:
+            self.fields["headers"].help_text = _(
+                "Leave this empty to keep %(names)s. Otherwise one in each line: a name, a colon, a value."
+            ) % {"names": ", ".join(map(escape, named))}
+        else:
+            del self.fields["no_headers"]
         choices = [(EVERYTHING, _("All of them")), *((name, name) for name in CATALOGUE)]
         self.fields["events"].choices = choices  # type: ignore[attr-defined]
+
+    def clean_headers(self) -> dict[str, str]:
+        """Read one header from each line; what it may be called and hold is for the core to say."""
+        found: dict[str, str] = {}
+        for line in self.cleaned_data["headers"].splitlines():
+            name, colon, value = (part.strip() for part in line.partition(":"))
+            if not name and not value:
+                continue
+            if not colon:
+                raise forms.ValidationError(_("Write each as a name, a colon and a value."))
+            if name in found:
+                raise forms.ValidationError(_("%(name)s is given more than once.") % {"name": name[:64]})
+            found[name] = value
+        return found
 
     def given(self) -> endpoints.Given:
         """Say it to the core."""
         data = self.cleaned_data
-        return endpoints.Given(url=data["url"], description=data["description"], events=data["events"])
+        headers = data["headers"] or ({} if data.get("no_headers") else None)
+        return endpoints.Given(data["url"], data["description"], data["events"], headers)
 
 
 class Webhooks(DashboardView):
@@ -101,9 +139,9 @@ class EndpointPage(DashboardView):
         return self.show(endpoints.find(self.account, id_of(endpoint_id)))
 
     def post(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
-        """Change its address, description or events."""
+        """Change its address, description, events or headers."""
         endpoint = endpoints.find(self.account, id_of(endpoint_id))
-        form = EndpointForm(request.POST)
+        form = EndpointForm(request.POST, named=endpoints.header_names(endpoint))
         if not form.is_valid():
             return self.show(endpoint, form=form, status=400)
         try:
@@ -125,12 +163,13 @@ class EndpointPage(DashboardView):
             endpoint, status=only or None, before=_ident(query.get("before")), limit=PAGE + 1
         )
         start = {"url": endpoint.url, "description": endpoint.description, "events": endpoint.events}
+        named = endpoints.header_names(endpoint)
         return self.page(
             "app/webhooks/one.html",
             status=status,
             endpoint=endpoint,
-            form=form or EndpointForm(initial=start),
-            header_names=endpoints.header_names(endpoint),
+            form=form or EndpointForm(initial=start, named=named),
+            header_names=named,
             rows=found[:PAGE],
             older=found[PAGE - 1].pk if len(found) > PAGE else "",
             only=only,

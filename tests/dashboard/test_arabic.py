@@ -137,8 +137,28 @@ def test_a_value_goes_into_its_gap_and_english_stays_english() -> None:
     assert spoken("The message is empty.") == "The message is empty."
 
 
+def cores(language: str) -> dict[str, str]:
+    """Return what the pages make of the cores' sentences."""
+    found: dict[str, str] = json.loads(
+        (ROOT / "locale" / language / "cores.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def test_no_reader_of_a_page_is_told_to_call_the_api() -> None:
+    call = re.compile(r"(GET|POST|PUT|DELETE) /")
+    with translation.override("en"):
+        told = {one for one in cores("ar") if call.search(spoken(one))}
+        assert "on the page Billing" in spoken(
+            "All are used. Upgrade the plan, or buy more messages, with POST /billing/checkout."
+        )
+    assert told == set()
+    assert {one for one, said in cores("ar").items() if call.search(said)} == set()
+    assert set(cores("en")) <= set(cores("ar"))
+
+
 def test_the_cores_arabic_fills_no_gap_that_english_has_not() -> None:
-    words = json.loads((ROOT / "locale" / "ar" / "cores.json").read_text(encoding="utf-8"))
+    words = cores("ar")
     gap = re.compile(r"%\((\w+)\)s")
     assert {
         one for one, said in words.items() if not set(gap.findall(said)) <= set(gap.findall(one))

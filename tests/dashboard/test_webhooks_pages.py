@@ -98,6 +98,52 @@ def test_an_endpoint_is_changed_rotated_switched_and_removed(client, alice, rece
     assert client.get(page).status_code == 404
 
 
+def test_an_endpoint_gets_headers_of_its_own_which_stay_are_replaced_and_end(client, alice, receiver):
+    given = {"url": receiver.url, "events": ["*"]}
+    first = {"headers": "X-Shop: blue\r\n\r\nAuthorization:  Basic c2VjcmV0  "}
+    assert "c2VjcmV0" not in text_of(client.post(HOME, given | first))
+    endpoint = Endpoint.objects.get(account=alice)
+    page = f"{HOME}/{endpoint.pk}"
+    shown = text_of(client.get(page))
+    assert "X-Shop, Authorization" in shown and "blue" not in shown and "c2VjcmV0" not in shown
+
+    def sent() -> dict[str, str]:
+        receiver.forget()
+        client.post(f"{page}/test")
+        deliver()
+        return {name.lower(): value for name, value in receiver.got[0].headers.items()}
+
+    headers = sent()
+    assert (headers["x-shop"], headers["authorization"]) == ("blue", "Basic c2VjcmV0")
+    assert client.post(page, given | {"headers": ""}).status_code == 302
+    assert sent()["x-shop"] == "blue"
+    assert client.post(page, given | {"headers": "X-Other: 1"}).status_code == 302
+    headers = sent()
+    assert headers["x-other"] == "1" and "x-shop" not in headers
+    assert client.post(page, given | {"no_headers": "on"}).status_code == 302
+    assert "x-other" not in sent()
+    assert "Send no headers" not in text_of(client.get(page))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("X-Shop blue", "Write each as a name, a colon and a value."),
+        ("X-Shop: a\nX-Shop: b", "X-Shop is given more than once."),
+        ("Host: example.com", "This header is set by us or by the connection."),
+        ("X <b>: 1", "cannot be the name of a header."),
+        ("X-Shop: über", "Must be 1 to 500 visible ASCII characters."),
+        ("X-Shop:", "Must be 1 to 500 visible ASCII characters."),
+        ("\n".join(f"X-{n}: 1" for n in range(11)), "Must have at most 10 headers."),
+    ],
+)
+def test_a_wrong_header_is_told_at_its_field_and_nothing_is_stored(client, alice, receiver, text, fault):
+    shown = text_of(client.post(HOME, {"url": receiver.url, "events": ["*"], "headers": text}), 400)
+    assert fault in shown and "<b>" not in shown
+    assert shown.index('id="id_headers"') < shown.index(fault)
+    assert not Endpoint.objects.filter(account=alice).exists()
+
+
 def test_a_message_shows_the_webhooks_that_told_of_it(client, alice, receiver):
     endpoint, _secret = endpoints.create(alice, Given(url=receiver.url, events=["*"]))
     message = factories.make_message(alice, status=Status.SENT)
