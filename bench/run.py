@@ -21,12 +21,12 @@ from bench.figures import Figure
 from bench.stack import ROOT, Stack
 
 RESULTS = ROOT / "bench" / "results"
-KEYS = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11")
+KEYS = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "UI")
 
 
 def _cases() -> list[tuple[set[str], Callable[[Any], list[Figure]]]]:
     """Return the cases in the order of the table; imported late, because they need a database."""
-    from bench.cases import accepting, callbacks, growth, latency, sending, webhooks_out
+    from bench.cases import accepting, callbacks, growth, latency, pages, sending, webhooks_out
 
     return [
         ({"P1", "P11"}, sending.throughput),
@@ -39,6 +39,7 @@ def _cases() -> list[tuple[set[str], Callable[[Any], list[Figure]]]]:
         ({"P8"}, webhooks_out.webhooks_out),
         ({"P9"}, growth.growth),
         ({"P10"}, growth.scheduled),
+        ({"UI"}, pages.pages),
         ({"P11"}, accepting.memory_of_web),
     ]
 
