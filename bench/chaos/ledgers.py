@@ -96,6 +96,13 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
             "SELECT left(parked->0->>'reason', 120), count(*) FROM webhooks_inboundevent "
             "WHERE parked <> '[]' GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
         ).fetchall()
+        waiting = [
+            f"{attempts} attempts, last {last or 'without an answer'}, due in {due:.0f} s"
+            for attempts, last, due in connection.execute(
+                "SELECT attempts, last_status, extract(epoch FROM due_at - now()) FROM webhooks_delivery "
+                "WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 10"
+            )
+        ]
         regressed = history.regressed(connection)
         decided = history.decided(connection)
         plan = stack.plan
@@ -117,6 +124,7 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
         "failures": dict(Counter(failure for _, failure, _ in rows.values() if failure)),
         "recovered": sum(1 for ident in rows if ident not in client.acked),
         "callbacks set aside": dict(parked),
+        "deliveries that wait": waiting,
         "client errors": dict(client.errors),
         "seconds until Meta heard of us again after a crash of": _recoveries(stack, lines),
         "duplicate suspected": stack.children.count_in_logs("duplicate suspected"),

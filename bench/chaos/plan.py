@@ -53,7 +53,8 @@ class Plan:
     timeout: float = 3.0
     #: longer than any freeze below, or a frozen call and its repetition could both be made
     unknown_wait: float = 40.0
-    settle_at_most: float = 240.0
+    #: a webhook that failed twice is tried a third time after five and a half minutes at most
+    settle_at_most: float = 400.0
     tenants: int = 9
     people: int = 70
     weather: dict[str, Any] = field(default_factory=lambda: dict(WEATHER))
