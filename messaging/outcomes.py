@@ -17,8 +17,12 @@ from messaging.timeline import Change, Failure
 MAX_ATTEMPTS = 6
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 120.0
-#: claims that ended without an outcome before we call a message poisonous
+#: claims that ended without an outcome before we call a message poisonous, when its call was about to be made
+#: in as many; those after ``claim_sql.SUSPECT_CRASHES`` were made with no other suspect under way
 MAX_CRASHES = 5
+#: the same when workers mostly died before its turn came: innocent messages meet that, too, while workers die
+#: every few seconds for another reason
+MAX_CRASHES_UNCALLED = 8
 #: how long a number rests after an application- or account-wide limit (codes 4, 80007, …)
 ACCOUNT_PAUSE_SECONDS = 60.0
 
@@ -32,7 +36,7 @@ EXPIRED = Failure(
 )
 POISON = Failure(
     "poison",
-    "Sending this message failed three times inside our service. It was set aside; our operators can see it.",
+    "Each try to send this message broke off inside our service. It was set aside; our operators can see it.",
 )
 NO_CREDENTIALS = Failure(
     "no_credentials",
@@ -48,6 +52,12 @@ def backoff(attempts: int) -> timedelta:
     """Return a wait with full jitter: somewhere between half a second and 2, 4, 8 … 120 seconds."""
     longest = min(BACKOFF_LONGEST_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** max(0, attempts - 1))
     return timedelta(seconds=random.uniform(0.5, longest))  # noqa: S311 - spreads load, hides nothing
+
+
+def poisonous(*, crashes: int, attempts: int) -> bool:
+    """Tell whether a message is what ends its claims: ``crashes`` of them, ``attempts`` after their mark."""
+    most = MAX_CRASHES if attempts >= MAX_CRASHES else MAX_CRASHES_UNCALLED
+    return crashes > most
 
 
 def unknown_wait(submitted_ago: float | None = None) -> timedelta:

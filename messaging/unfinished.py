@@ -26,7 +26,7 @@ def needs_no_call(claim: Claim) -> bool:
         or claim.sender is None
         or claim.sender.removed
         or claim.status in (Status.SUBMITTING, Status.UNKNOWN)
-        or claim.crashes > outcomes.MAX_CRASHES
+        or outcomes.poisonous(crashes=claim.crashes, attempts=claim.attempts)
         or (claim.left is not None and claim.left <= 0)
         or claim.suppressed
     )
@@ -37,7 +37,8 @@ def settle(claims: Sequence[Claim]) -> list[Change]:
     number to the one that replaced it."""
     changes: list[Change] = []
     for claim in claims:
-        if claim.crashes > outcomes.MAX_CRASHES and claim.status != Status.UNKNOWN:
+        poisonous = outcomes.poisonous(crashes=claim.crashes, attempts=claim.attempts)
+        if poisonous and claim.status != Status.UNKNOWN:
             changes.append(_failed(claim, outcomes.POISON))
         elif claim.status == Status.SUBMITTING:
             # A worker died between the mark and the record: Meta may have the message.

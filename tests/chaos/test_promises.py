@@ -110,10 +110,12 @@ def test_a_held_number_makes_no_calls(stage):
 
 
 def test_a_message_that_keeps_killing_its_worker_is_set_aside(stage):
-    message = stage.due(crashes=5, lease_token=5)[0]
+    called = stage.due(crashes=5, attempts=5, lease_token=5)[0]
+    uncalled = stage.due(crashes=8, lease_token=8)[0]
     stage.drain()
-    assert stage.at_meta(message) == 0
-    assert (stage.row(message).status, stage.row(message).failure) == (Status.FAILED, "poison")
+    for message in (called, uncalled):
+        assert stage.at_meta(message) == 0
+        assert (stage.row(message).status, stage.row(message).failure) == (Status.FAILED, "poison")
 
 
 def test_claims_without_a_call_do_not_stop_those_with_one(stage):

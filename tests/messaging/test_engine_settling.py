@@ -93,7 +93,7 @@ def test_a_message_that_crashes_the_building_of_its_call_is_set_aside(meta, numb
 
 def test_a_message_whose_worker_dies_before_the_mark_each_time_is_set_aside(meta, number):
     message = queue(number.account)
-    for _ in range(outcomes.MAX_CRASHES):
+    for _ in range(outcomes.MAX_CRASHES_UNCALLED):
         assert len(claim(10)) == 1  # and the worker is killed
         let_time_pass(number.account)
     drain()
@@ -116,9 +116,9 @@ def test_the_neighbours_of_a_message_that_kills_workers_are_sent(meta, number):
     assert alone.suspect and alone.id in {one.id for one in messages}
 
 
-def test_two_dead_workers_do_not_make_a_message_poisonous(meta, number):
+def test_workers_that_die_before_a_messages_turn_do_not_soon_make_it_poisonous(meta, number):
     message = queue(number.account)
-    for _ in range(outcomes.MAX_CRASHES - 1):
+    for _ in range(outcomes.MAX_CRASHES_UNCALLED - 1):
         claim(10)
         let_time_pass(number.account)
     drain()
