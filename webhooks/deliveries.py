@@ -39,7 +39,7 @@ CAPACITY = 256
 LEASED_AT_MOST = 1_024
 #: outcomes recorded in one transaction at most
 RECORD_AT_MOST = 200
-#: shortest time between two claims
+#: shortest time from one look to the next
 CLAIM_AT_MOST_EVERY_SECONDS = 0.01
 #: how soon a changed or removed endpoint is noticed by what was already leased for it
 LOOK_FOR_CHANGES_EVERY_SECONDS = 0.5
@@ -116,7 +116,7 @@ class Deliverer:
 
     async def _claim(self, bell: Bell) -> None:
         while self._lifetime.goes_on():
-            found = Claimed()
+            found, looked = Claimed(), time.monotonic()
             await self._look_for_changes()
             await self._give_back()
             if self._leased < LEASED_AT_MOST:
@@ -136,7 +136,7 @@ class Deliverer:
                 if line.waiting:
                     self._pump(line)
             # A line that runs dry rings, and is not asked for more often than this.
-            await asyncio.sleep(CLAIM_AT_MOST_EVERY_SECONDS)
+            await asyncio.sleep(looked + CLAIM_AT_MOST_EVERY_SECONDS - time.monotonic())
             await bell.wait(POLL_SECONDS)
         self.cut_short = self._lifetime.time_is_up()
 
