@@ -64,7 +64,8 @@ class Lifetime:
 
     def __init__(self, *, seconds: float | None = None, linger: float | None = None) -> None:
         self._ends = time.monotonic() + (settings.DRAIN_SECONDS if seconds is None else seconds)
-        self._linger = LINGER_SECONDS if linger is None else linger
+        #: how long an idle drain stays awake, in seconds
+        self.linger = LINGER_SECONDS if linger is None else linger
         self._busy = time.monotonic()
 
     def worked(self) -> None:
@@ -82,7 +83,7 @@ class Lifetime:
     def goes_on(self) -> bool:
         """Tell whether to look for more work."""
         now = time.monotonic()
-        return not stopping.asked() and now < self._ends and now - self._busy <= self._linger
+        return not stopping.asked() and now < self._ends and now - self._busy <= self.linger
 
 
 _running: dict[str, Bell] = {}

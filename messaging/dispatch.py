@@ -138,7 +138,9 @@ class Pipeline:
                 self._lifetime.worked()
             await asyncio.sleep(looked + LOOK_AT_MOST_EVERY_SECONDS - time.monotonic())
             # While something is under way a slot may come near, or a call's end may make room.
-            await bell.wait(0.01 if claims or self._under_way else POLL_SECONDS)
+            # An idle one looks once more before it ends: what was just recorded may be due again.
+            idle = min(POLL_SECONDS, self._lifetime.linger / 2)
+            await bell.wait(0.01 if claims or self._under_way else idle)
         self.cut_short = self._lifetime.time_is_up()
 
     async def _beat(self, worker: DatabaseThread) -> None:

@@ -33,9 +33,10 @@ def ears():
 
 
 def heard(subscription) -> int:
-    count = 0
-    while subscription.get_message(timeout=0.2) is not None:
-        count += 1
+    """Count what comes within half a second; None may also be the subscription's own confirmation."""
+    count, ends = 0, time.monotonic() + 0.5
+    while time.monotonic() < ends:
+        count += subscription.get_message(timeout=0.05) is not None
     return count
 
 
@@ -44,7 +45,8 @@ def test_knocks_in_a_moment_are_one_knock(ears):
     for _ in range(200):
         wake(QUEUE)
     moments = math.ceil((time.monotonic() - began) / KNOCK_COVERS_SECONDS)
-    assert 1 <= heard(ears) <= moments < 200
+    count = heard(ears)
+    assert 1 <= count <= moments + 1 and count < 200
 
 
 def test_a_knock_that_nobody_heard_does_not_stand_for_the_next(monkeypatch):
