@@ -64,13 +64,17 @@ class Lifetime:
 
     def __init__(self, *, seconds: float | None = None, linger: float | None = None) -> None:
         self._ends = time.monotonic() + (settings.DRAIN_SECONDS if seconds is None else seconds)
-        #: how long an idle drain stays awake, in seconds
-        self.linger = LINGER_SECONDS if linger is None else linger
+        self._linger = LINGER_SECONDS if linger is None else linger
         self._busy = time.monotonic()
 
     def worked(self) -> None:
         """Note that there was work just now."""
         self._busy = time.monotonic()
+
+    @property
+    def poll_seconds(self) -> float:
+        """How long an idle drain may sleep: it looks once more before it ends, for what was just recorded."""
+        return min(POLL_SECONDS, self._linger / 2)
 
     def time_is_up(self) -> bool:
         """Tell whether the drain ended although it was busy."""
@@ -83,7 +87,7 @@ class Lifetime:
     def goes_on(self) -> bool:
         """Tell whether to look for more work."""
         now = time.monotonic()
-        return not stopping.asked() and now < self._ends and now - self._busy <= self.linger
+        return not stopping.asked() and now < self._ends and now - self._busy <= self._linger
 
 
 _running: dict[str, Bell] = {}

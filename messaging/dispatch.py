@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError
 
 from accounts import vault
 from config.celery import channel
-from config.drains import POLL_SECONDS, Bell, Lifetime, awake
+from config.drains import Bell, Lifetime, awake
 from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 from config.failpoints import failpoint
 from config.threads import DATABASE_RETRY_SECONDS, DatabaseThread
@@ -138,9 +138,7 @@ class Pipeline:
                 self._lifetime.worked()
             await asyncio.sleep(looked + LOOK_AT_MOST_EVERY_SECONDS - time.monotonic())
             # While something is under way a slot may come near, or a call's end may make room.
-            # An idle one looks once more before it ends: what was just recorded may be due again.
-            idle = min(POLL_SECONDS, self._lifetime.linger / 2)
-            await bell.wait(0.01 if claims or self._under_way else idle)
+            await bell.wait(0.01 if claims or self._under_way else self._lifetime.poll_seconds)
         self.cut_short = self._lifetime.time_is_up()
 
     async def _beat(self, worker: DatabaseThread) -> None:

@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError
 
 from accounts import vault
 from config.celery import channel
-from config.drains import POLL_SECONDS, Bell, Lifetime, awake
+from config.drains import Bell, Lifetime, awake
 from config.failpoints import failpoint
 from config.secret import Secret
 from config.threads import DATABASE_RETRY_SECONDS, DatabaseThread
@@ -137,7 +137,7 @@ class Deliverer:
                     self._pump(line)
             # A line that runs dry rings, and is not asked for more often than this.
             await asyncio.sleep(looked + CLAIM_AT_MOST_EVERY_SECONDS - time.monotonic())
-            await bell.wait(POLL_SECONDS)
+            await bell.wait(self._lifetime.poll_seconds)
         self.cut_short = self._lifetime.time_is_up()
 
     def _claim_work(self) -> Callable[[], Claimed]:

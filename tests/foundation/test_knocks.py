@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import uuid
 
 import pytest
 
 from config import celery, drains
-from config.celery import KNOCK_COVERS_SECONDS, channel, wake
-from config.drains import Bell, doorbell
+from config.celery import KNOCK_COVERS_SECONDS, wake
+from config.drains import Bell, Lifetime, doorbell
 from config.redis import client, publish
 
 QUEUE = "inbox"
@@ -18,7 +19,9 @@ QUEUE = "inbox"
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """No test hears another's knocks."""
+    """No test hears another's knocks: channels are the whole server's, whatever database a client chose."""
+    mine = uuid.uuid4()
+    monkeypatch.setattr(celery, "channel", lambda queue: f"hermod:test:{mine}:{queue}")
     monkeypatch.setattr(celery, "_heard", {})
 
 
@@ -33,7 +36,7 @@ def poll(monkeypatch) -> float:
 def ears():
     """A listener as a drain has one."""
     with client().pubsub(ignore_subscribe_messages=True) as subscription:
-        subscription.subscribe(channel(QUEUE))
+        subscription.subscribe(celery.channel(QUEUE))
         while not subscription.subscribed or subscription.get_message(timeout=0.2) is not None:
             pass
         yield subscription
@@ -63,7 +66,7 @@ def test_a_knock_that_nobody_heard_does_not_stand_for_the_next(monkeypatch):
     wake(QUEUE)
     assert asked == ["webhooks.tasks.drain"]
     with client().pubsub(ignore_subscribe_messages=True) as subscription:
-        subscription.subscribe(channel(QUEUE))
+        subscription.subscribe(celery.channel(QUEUE))
         subscription.get_message(timeout=1)
         wake(QUEUE)
         assert heard(subscription) == 1
@@ -81,11 +84,18 @@ def test_who_heard_a_knock_looks_once_more_soon_after():
     assert asyncio.run(waits()) == [True, False]
 
 
+@pytest.mark.parametrize("linger", [None, 0.0, 0.1, 0.2, 60.0])
+def test_an_idle_drain_looks_once_more_before_it_ends(linger):
+    sleeps = Lifetime(seconds=60, linger=linger).poll_seconds
+    assert sleeps <= drains.POLL_SECONDS
+    assert 2 * sleeps <= (drains.LINGER_SECONDS if linger is None else linger)
+
+
 def test_a_plain_drain_looks_once_more_soon_after_too(poll):
-    with doorbell(channel(QUEUE)) as bell:
+    with doorbell(celery.channel(QUEUE)) as bell:
         assert bell is not None
         bell.wait()  # the confirmation of the subscription
-        while publish(channel(QUEUE)) == 0:
+        while publish(celery.channel(QUEUE)) == 0:
             pass
         bell.wait()
         began = time.monotonic()
@@ -97,11 +107,11 @@ def test_a_plain_drain_looks_once_more_soon_after_too(poll):
 
 
 def test_knocks_that_piled_up_are_answered_by_one_look(poll):
-    with doorbell(channel(QUEUE)) as bell:
+    with doorbell(celery.channel(QUEUE)) as bell:
         assert bell is not None
         bell.wait()
         for _ in range(50):
-            publish(channel(QUEUE))
+            publish(celery.channel(QUEUE))
         bell.wait()
         bell.hush()
         began = time.monotonic()
