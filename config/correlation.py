@@ -8,11 +8,12 @@ from contextvars import ContextVar
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from django.http.request import HttpHeaders
 
 from config.ids import ulid
 
 HEADER = "X-Correlation-ID"
-_IN_WSGI = "HTTP_X_CORRELATION_ID"
+_IN_WSGI = HttpHeaders.to_wsgi_name(HEADER)
 # Contract J47: a client's own id is honoured when it is short and harmless, else replaced.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _current: ContextVar[str] = ContextVar("correlation_id", default="")

@@ -54,10 +54,9 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=random.uniform(0.5, longest))  # noqa: S311 - spreads load, hides nothing
 
 
-def poisonous(*, crashes: int, attempts: int) -> bool:
-    """Tell whether a message is what ends its claims: ``crashes`` of them, ``attempts`` after their mark."""
-    most = MAX_CRASHES if attempts >= MAX_CRASHES else MAX_CRASHES_UNCALLED
-    return crashes > most
+def poisonous(claim: Claim) -> bool:
+    """Tell whether the message is what ended so many of its claims, rather than what stood beside."""
+    return claim.crashes > (MAX_CRASHES if claim.attempts >= MAX_CRASHES else MAX_CRASHES_UNCALLED)
 
 
 def unknown_wait(submitted_ago: float | None = None) -> timedelta:

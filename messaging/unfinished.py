@@ -26,7 +26,7 @@ def needs_no_call(claim: Claim) -> bool:
         or claim.sender is None
         or claim.sender.removed
         or claim.status in (Status.SUBMITTING, Status.UNKNOWN)
-        or outcomes.poisonous(crashes=claim.crashes, attempts=claim.attempts)
+        or outcomes.poisonous(claim)
         or (claim.left is not None and claim.left <= 0)
         or claim.suppressed
     )
@@ -37,8 +37,7 @@ def settle(claims: Sequence[Claim]) -> list[Change]:
     number to the one that replaced it."""
     changes: list[Change] = []
     for claim in claims:
-        poisonous = outcomes.poisonous(crashes=claim.crashes, attempts=claim.attempts)
-        if poisonous and claim.status != Status.UNKNOWN:
+        if outcomes.poisonous(claim) and claim.status != Status.UNKNOWN:
             changes.append(_failed(claim, outcomes.POISON))
         elif claim.status == Status.SUBMITTING:
             # A worker died between the mark and the record: Meta may have the message.
