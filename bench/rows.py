@@ -16,9 +16,13 @@ from bench.stack import Stack
 #: what a text message is stored as
 _BODY = "Hello, World!"
 NUMBERS = 10
-#: expressions for the recipient of message ``g`` and for that person's id
+#: an expression for the recipient of message ``g``
 _PHONE = "'1415' || lpad((g %% 10000000)::text, 7, '0')"
-_PERSON = "md5('person ' || s.n || ' ' || g)::uuid"
+
+
+def person_of(g: str = "g") -> str:
+    """Return an expression for the id of person number ``g`` (itself an expression) of a number's people."""
+    return f"md5('person ' || s.n || ' ' || {g})::uuid"
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ class Rows:
         """Store the people that ``messages(…, people=True)`` of the same count goes to."""
         self.database.execute(
             "INSERT INTO messaging_contact (id, account_id, connection_id, phone, profile_name, created_at) "
-            f"SELECT {_PERSON}, s.account_id, s.connection_id, {_PHONE}, '', now() "
+            f"SELECT {person_of()}, s.account_id, s.connection_id, {_PHONE}, '', now() "
             "FROM generate_series(0, %s::bigint) g JOIN bench.sender s ON s.n = g %% %s",
             [count - 1, numbers],
         )
@@ -176,7 +180,7 @@ class Rows:
             "account_id": "s.account_id",
             "connection_id": "s.connection_id",
             "recipient": _PHONE,
-            "contact_id": _PERSON if people else "NULL",
+            "contact_id": person_of() if people else "NULL",
             "created_at": "now()",
             "expires_at": "now() + interval '40 days'",
             "sequence": str(events),

@@ -7,6 +7,7 @@ from typing import Any
 from bench.context import Bench
 from bench.figures import Figure, ms, percentile
 from bench.load import request
+from bench.rows import person_of
 from bench.stack import WORKERS, Broken
 
 #: how often each page is asked for, one after the other
@@ -66,8 +67,7 @@ def _fill(bench: Bench, count: int) -> None:
     rows.clear()
     rows.contacts(PEOPLE, numbers=1)
     when = "now() - make_interval(secs => g * 12)"
-    person = f"md5('person 0 ' || (g %% {PEOPLE}))::uuid"
-    common: dict[str, str] = {"created_at": when, "contact_id": person}
+    common: dict[str, str] = {"created_at": when, "contact_id": person_of(f"(g %% {PEOPLE})")}
     rows.messages(
         count * 9 // 10,
         numbers=1,

@@ -367,27 +367,28 @@ def test_an_idle_claim_costs_next_to_nothing(number):
 # --- what a claim reads
 
 
-@pytest.mark.django_db
-def test_a_long_queue_of_one_number_makes_no_claim_read_the_table():
+def plan_beside_a_long_queue(explain: str, values: list | None = None) -> str:
+    """Return the plan for a table in which one number has 3,000 due rows and another has one."""
     busy, quiet = another(2)
     make_due(busy, 3_000)
     make_due(quiet, 1)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE messaging_message")
-        cursor.execute("EXPLAIN (COSTS off) " + claim_sql.NUMBERS, [0.03, HORIZON_SECONDS, 100])
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute(explain, values)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+@pytest.mark.django_db
+def test_a_long_queue_of_one_number_makes_no_claim_read_the_table():
+    plan = plan_beside_a_long_queue("EXPLAIN (COSTS off) " + claim_sql.NUMBERS, [0.03, HORIZON_SECONDS, 100])
     assert "message_due" in plan
     assert "Seq Scan on messaging_message" not in plan, plan
 
 
 @pytest.mark.django_db
 def test_asking_how_long_the_queue_waits_reads_no_queue():
-    busy, quiet = another(2)
-    make_due(busy, 3_000)
-    make_due(quiet, 1)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE messaging_message")
-        cursor.execute("EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT " + backlog.OLDEST_MESSAGE)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    plan = plan_beside_a_long_queue(
+        "EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT " + backlog.OLDEST_MESSAGE
+    )
     read = [int(rows) for rows in re.findall(r"messaging_message.*rows=(\d+)", plan)]
     assert read and max(read) <= 1, plan
