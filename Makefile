@@ -16,7 +16,7 @@ help:
 
 run:
 	@sh scripts/venv.sh runtime
-	@exec $(PYTHON_RUN) -m config.supervisor
+	@exec $(PYTHON_RUN) -m devstack.launcher.supervisor
 
 test:
 	@sh scripts/venv.sh dev

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Prefetch
 
 from accounts.models import Account, Agent, ApiKey, Connection
-from config.errors import Refusal, invalid
+from core.errors import Refusal, invalid
 
 MOST_AGENTS = 1_000
 #: one sentence for an agent that is not there, is somebody else's or is not on the key's list (J6)

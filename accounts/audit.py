@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import Account, AuditEvent
-from config.clientip import client_ip
+from core.http.clientip import client_ip
 
 
 def record(

@@ -10,7 +10,7 @@ from rest_framework.permissions import BasePermission
 
 from accounts import keys
 from accounts.models import Account, ApiKey
-from config.errors import Refusal
+from core.errors import Refusal
 
 if TYPE_CHECKING:  # DRF's views import their defaults, of which these classes are some
     from rest_framework.request import Request

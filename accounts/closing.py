@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import Account, Connection
-from config.errors import invalid
+from core.errors import invalid
 
 
 @transaction.atomic
@@ -15,7 +15,7 @@ def close(account: Account, *, confirmation: str, actor: str) -> None:
     """Close an account for good: keys end, credentials are forgotten, members and invitations go.
 
     ``confirmation`` is its name, typed by the owner. Raises ``Invalid`` when it is not. What still waits
-    to be sent fails for want of credentials. ``messaging.retention`` deletes the rows later.
+    to be sent fails for want of credentials. ``messaging.upkeep.retention`` deletes the rows later.
     """
     held = Account.objects.select_for_update().get(pk=account.pk)
     if confirmation.strip() != held.name.strip():

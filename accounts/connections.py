@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Account, Agent, Connection
-from config.errors import Refusal
-from config.secret import Secret
-from config.sql import Columns, rows
+from core.errors import Refusal
+from core.secret import Secret
+from core.sql import Columns, rows
 
 #: what a number that was held resumes with, as a part of its full rate
 RESUME_WITH = 0.1

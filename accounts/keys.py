@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from accounts import connections
 from accounts.models import Account, ApiKey
-from config.errors import FieldError, Invalid, Refusal
-from config.secret import Secret
-from config.sql import Columns, rows
+from core.errors import FieldError, Invalid, Refusal
+from core.secret import Secret
+from core.sql import Columns, rows
 
 _SK = re.compile(r"sk_(live|test)_[0-9a-f]{48}")
 _MK = re.compile(r"(mk_(?:live|test)_[0-9A-Za-z]{22})_([0-9a-f]{10})")
@@ -113,7 +113,7 @@ def create(
 ) -> tuple[ApiKey, Secret]:
     """Make a key as a person asks for it; ``agent_ids`` None: for all agents, also later ones.
 
-    The caller has asked ``billing.gate_v1.refuse_below_pro`` whether the plan includes ``mk_`` keys.
+    The caller has asked ``accounts.api.views_v1.refuse_below_pro`` whether the plan includes ``mk_`` keys.
     Raises ``Invalid`` with every faulty field (named as the parameters are), ``Refusal`` (``conflict``)
     when the account has ``MOST_KEYS`` keys.
     """

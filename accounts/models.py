@@ -14,8 +14,8 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from accounts import vault
-from config.ids import uuid7
-from config.secret import Secret
+from core.ids import uuid7
+from core.secret import Secret
 
 #: contract 1.6; kept as text here because billing stands above accounts and owns the table of limits
 PLANS = ["free", "basic", "pro", "enterprise"]
@@ -29,7 +29,7 @@ class Account(models.Model):
     email = models.EmailField(max_length=254)
     plan = models.CharField(max_length=20, default="free", choices=[(p, p) for p in PLANS])
     is_active = models.BooleanField(default=True)
-    #: messages that Meta accepted, ever; counted with the status that proves it (messaging.timeline)
+    #: messages that Meta accepted, ever; counted with the status that proves it (messaging.status.timeline)
     messages_sent = models.BigIntegerField(default=0)
     #: where the customer stands in the guided set-up; theirs to write (PUT /auth/me/onboarding)
     onboarding = models.JSONField(default=dict, blank=True)

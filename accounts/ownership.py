@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import audit, keys
 from accounts.models import Account, Membership, User
 from accounts.registration import create_account
-from config.errors import Refusal, invalid
+from core.errors import Refusal, invalid
 
 
 def unclaimed(user: User) -> list[Account]:

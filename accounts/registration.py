@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Account, Agent, ApiKey, Membership, User
-from config.errors import Invalid, Refusal, invalid
-from config.secret import Secret
+from core.errors import Invalid, Refusal, invalid
+from core.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import vault
 from accounts.models import User
-from config.clientip import client_ip
-from config.people import zone_of
-from config.secret import Secret
+from core.http.clientip import client_ip
+from core.secret import Secret
+from core.ui.people import zone_of
 
 #: where the session keeps the code that a mail would carry; written by development servers alone
 CODE = "development_code"

@@ -15,8 +15,8 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import Account, Invitation, Membership, User
 from accounts.registration import check_email
-from config.errors import Refusal, invalid
-from config.secret import Secret
+from core.errors import Refusal, invalid
+from core.secret import Secret
 
 #: an invitation that nobody took in that time ends
 INVITATION_DAYS = 7

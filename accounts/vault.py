@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from config.secret import Secret
+from core.secret import Secret
 
 _VERSION = "v1"
 _NONCE_BYTES = 12

@@ -77,7 +77,8 @@ def explain(bench: Any, pending: int) -> str:
     """EXPLAIN the claim and the record with many rows for later and 10,000 due over ten numbers."""
     from django.conf import settings
 
-    from messaging import claim_sql, timeline
+    from messaging.send import claims_sql
+    from messaging.status import timeline
 
     rows = bench.rows
     rows.clear()
@@ -97,9 +98,9 @@ def explain(bench: Any, pending: int) -> str:
                 lines = rows.database.execute(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", values).fetchall()
         found.extend(line for (line,) in lines)
 
-    plan("numbers with work", claim_sql.NUMBERS, [0.03, 0.25, 100])
-    plan("claim of 256", claim_sql.CLAIM, [numbers, share, [2] * 10, True, settings.SEND_LEASE_SECONDS])
-    plan("reserve", claim_sql.RESERVE, [numbers, [0.1] * 10])
+    plan("numbers with work", claims_sql.NUMBERS, [0.03, 0.25, 100])
+    plan("claim of 256", claims_sql.CLAIM, [numbers, share, [2] * 10, True, settings.SEND_LEASE_SECONDS])
+    plan("reserve", claims_sql.RESERVE, [numbers, [0.1] * 10])
     chosen = [
         row[0]
         for row in rows.database.execute(

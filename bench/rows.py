@@ -59,7 +59,7 @@ class Rows:
         from accounts.connections import save_credentials
         from accounts.models import ApiKey, Connection
         from accounts.registration import register
-        from config.secret import Secret
+        from core.secret import Secret
 
         for n in range(NUMBERS):
             made = register(name=f"Bench {n}", email=f"bench{n}@example.com", plan="enterprise")

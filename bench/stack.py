@@ -25,14 +25,14 @@ from typing import Any
 import psycopg
 
 from bench import machine
-from config.binaries import ServiceUser, die_with_parent, find_postgres
-from config.embedded import Embedded
+from devstack.launcher.binaries import ServiceUser, die_with_parent, find_postgres
+from devstack.launcher.embedded import Embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 APP_SECRET = "5" * 32
 LATENCY_SECONDS = 0.1
-#: the product's own commands (config.supervisor, Procfile)
+#: the product's own commands (devstack.launcher.supervisor, Procfile)
 GUNICORN = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
 QUEUES = "messages,inbox,deliveries,maintenance"
 WORKERS = ("worker1", "worker2")

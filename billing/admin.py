@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from billing import customers, standing
+from billing import customers, entitlement
 from billing.models import (
     AddOn,
     Adjustment,
@@ -20,8 +20,8 @@ from billing.models import (
     StripeEvent,
     Subscription,
 )
-from config.admin import Ledger, Page
-from config.errors import Invalid
+from core.errors import Invalid
+from core.ui.admin_base import Ledger, Page
 
 
 def _actor(request: HttpRequest) -> str:
@@ -39,7 +39,7 @@ class CustomerForm(forms.ModelForm):
         """Ask the core; it knows the rules."""
         given = super().clean() or {}
         try:
-            standing.check_override(
+            entitlement.check_override(
                 plan=given.get("override_plan") or "",
                 reason=given.get("override_reason") or "",
                 until=given.get("override_until"),
@@ -77,7 +77,7 @@ class CustomerAdmin(Page):
         customers.ensure(obj.account_id)
         changed = set(form.changed_data)
         if changed & {"override_plan", "override_reason", "override_until"}:
-            standing.override(
+            entitlement.override(
                 obj.account_id,
                 plan=obj.override_plan,
                 reason=obj.override_reason,
@@ -85,7 +85,7 @@ class CustomerAdmin(Page):
                 actor=_actor(request),
             )
         if "monthly_messages" in changed:
-            standing.cap(obj.account_id, messages=obj.monthly_messages, actor=_actor(request))
+            entitlement.cap(obj.account_id, messages=obj.monthly_messages, actor=_actor(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """It goes with its account."""
@@ -115,7 +115,7 @@ class AdjustmentAdmin(Ledger):
     def save_model(self, request: HttpRequest, obj: Adjustment, form: Any, change: bool) -> None:
         """Give the messages through the core."""
         try:
-            made = standing.adjust(
+            made = entitlement.adjust(
                 obj.account_id, messages=obj.messages, reason=obj.reason, actor=_actor(request)
             )
         except Invalid as refusal:
@@ -126,7 +126,7 @@ class AdjustmentAdmin(Ledger):
     @admin.action(description="Take the selected adjustments back", permissions=["take_back"])
     def take_back(self, request: HttpRequest, queryset: QuerySet[Adjustment]) -> None:
         """Undo them, each once."""
-        undone = sum(standing.take_back(one, actor=_actor(request)) for one in queryset)
+        undone = sum(entitlement.take_back(one, actor=_actor(request)) for one in queryset)
         self.message_user(request, f"{undone} taken back.")
 
 
@@ -147,7 +147,7 @@ class DisputeAdmin(Ledger):
     @admin.action(description="Let the selected disputes no longer count", permissions=["make_peace"])
     def make_peace(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> None:
         """Settle them, each once."""
-        settled = sum(standing.make_peace(one, actor=_actor(request)) for one in queryset)
+        settled = sum(entitlement.make_peace(one, actor=_actor(request)) for one in queryset)
         self.message_user(request, f"{settled} settled.")
 
 

@@ -13,13 +13,13 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import Account
+from accounts.plans import ADD_ONS, ORDER, SELF_SERVICE, Plan, monthly_messages
 from billing import customers, quota, stripe_api
+from billing.entitlement import DISPUTE_OVER
 from billing.models import Customer, Dispute
-from billing.plans import ADD_ONS, ORDER, SELF_SERVICE, Plan, monthly_messages
-from billing.standing import DISPUTE_OVER
 from billing.stripe_api import SeenSubscription
 from billing.subscriptions import EXISTING, price_of, prices
-from config.errors import Refusal, invalid
+from core.errors import Refusal, invalid
 
 log = structlog.get_logger(__name__)
 

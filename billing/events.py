@@ -34,7 +34,7 @@ INSERT INTO billing_stripeevent
 VALUES (%s, %s, %s, %s, now(), CASE WHEN %s THEN now() END, 0, 0, '')
 ON CONFLICT (id) DO NOTHING
 """
-# Picked first and materialised, as in webhooks.inbox: a subquery might run once per row and pick more.
+# Picked first and materialised, as in webhooks.incoming.inbox: a subquery might run once per row.
 _CLAIM = """
 WITH picked AS MATERIALIZED (
     SELECT id FROM billing_stripeevent WHERE due_at <= now()

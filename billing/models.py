@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import Account
-from billing.plans import Plan
-from config.ids import uuid7
+from accounts.plans import Plan
+from core.ids import uuid7
 
 
 class Customer(models.Model):

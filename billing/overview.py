@@ -13,12 +13,12 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models import Account, Agent
+from accounts.plans import LIMITS, ORDER, Plan, monthly_messages
 from billing import customers, quota
+from billing.entitlement import grace_until
 from billing.models import AddOn, Adjustment, Customer, Dispute, QuotaPeriod, Subscription
-from billing.plans import LIMITS, ORDER, Plan, monthly_messages
-from billing.standing import grace_until
 from billing.subscriptions import EXISTING
-from config.errors import Refusal
+from core.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 **Why slots.** One counter row per account would be locked from the charge to the end of each commit, so an
 account could accept no more requests than the disk can flush one after the other: 560 a second where 1,870
 went through with sixteen rows (16 connections, an insert and a charge each, fsync on, two busy cores).
-Appending one row per charge (as ``messaging.tally`` does) waits for nobody but cannot refuse the 101st of 200
-parallel sends. So the quota of a busy account is dealt out over ``SLOTS`` rows. A send takes from any that
-nobody holds (``billing_take``), in one statement; each refuses to exceed what it was dealt, hence all
-together never exceed the limit. Only when no single row has room for a request are all of them locked, added
-up and dealt anew: near the end of the quota, and for a bulk request larger than any share. A rollback (a
-refusal, a crash, a lost race for an idempotency key) gives back what it took without anybody's help.
+Appending one row per charge (as the daily totals of messaging do) waits for nobody but cannot refuse the
+101st of 200 parallel sends. So the quota of a busy account is dealt out over ``SLOTS`` rows. A send takes
+from any that nobody holds (``billing_take``), in one statement; each refuses to exceed what it was dealt,
+hence all together never exceed the limit. Only when no single row has room for a request are all of them
+locked, added up and dealt anew: near the end of the quota, and for a bulk request larger than any share. A
+rollback (a refusal, a crash, a lost race for an idempotency key) gives back what it took without anybody's
+help.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from accounts.plans import monthly_messages
 from billing import customers
 from billing.models import AddOn, Adjustment, Customer, QuotaPeriod, QuotaSlot, Subscription
 from billing.periods import SAME, around, month_of
-from billing.plans import monthly_messages
-from config.errors import Refusal
-from config.sql import rows
+from core.errors import Refusal
+from core.sql import rows
 
 #: more than the web processes that are likely to hold one at the same moment
 SLOTS = 16

@@ -17,9 +17,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from billing import audit, customers, quota, standing, stripe_api
+from accounts.plans import ADD_ONS, SELF_SERVICE, Plan
+from billing import audit, customers, entitlement, quota, stripe_api
 from billing.models import AddOn, Customer, Dispute, Subscription
-from billing.plans import ADD_ONS, SELF_SERVICE, Plan
 from billing.stripe_api import SeenDispute, SeenSession, SeenSubscription
 
 log = structlog.get_logger(__name__)
@@ -89,10 +89,10 @@ def _apply(
         Subscription.objects.filter(account_id=account_id).update(status="canceled", past_due_since=None)
         audit.record(account_id, audit.STRIPE, "stripe_customer_deleted", customer=stripe_id)
     customer.save(update_fields=["applied_fetch", "synced_at", "stripe_id", "open_session", "generation"])
-    paying = [one.id for one in seen if one.status in standing.PAYING]
+    paying = [one.id for one in seen if one.status in entitlement.PAYING]
     if len(paying) > 1:
         log.error("an account pays for two subscriptions", account=str(account_id), subscriptions=paying)
-    standing.settle(customer, actor=audit.STRIPE)
+    entitlement.settle(customer, actor=audit.STRIPE)
     return True
 
 
@@ -184,8 +184,8 @@ def apply_dispute(seen: SeenDispute) -> None:
         row.fetched_at = timezone.now()
         row.save()
         if seen.status == "lost":
-            standing.revoke_add_on(customer, seen.payment, why="dispute lost")
-        standing.settle(customer, actor=audit.STRIPE)
+            entitlement.revoke_add_on(customer, seen.payment, why="dispute lost")
+        entitlement.settle(customer, actor=audit.STRIPE)
 
 
 def apply_charge(seen: stripe_api.SeenCharge) -> None:
@@ -195,7 +195,7 @@ def apply_charge(seen: stripe_api.SeenCharge) -> None:
         return
     with transaction.atomic():
         customer = customers.locked(owner)
-        standing.revoke_add_on(customer, seen.payment, why="refunded")
+        entitlement.revoke_add_on(customer, seen.payment, why="refunded")
         quota.refresh(customer)
 
 
@@ -221,7 +221,7 @@ def reconcile() -> int:
         mended += apply_session(session)
     for account_id in list(Customer.objects.values_list("pk", flat=True)):
         with transaction.atomic():
-            standing.settle(customers.locked(account_id), actor=audit.HERMOD)
+            entitlement.settle(customers.locked(account_id), actor=audit.HERMOD)
     log.info("subscriptions compared with Stripe", mended=mended)
     return mended
 
@@ -267,9 +267,9 @@ def end_graces() -> int:
     The answer decides (``standing.pays``); without one the plan stays.
     """
     over = Subscription.objects.filter(
-        past_due_since__lte=timezone.now() - standing.GRACE,
+        past_due_since__lte=timezone.now() - entitlement.GRACE,
         # Asked before the end: the answer does not count yet.
-        fetched_at__lt=F("past_due_since") + standing.GRACE,
+        fetched_at__lt=F("past_due_since") + entitlement.GRACE,
     )
     asked = 0
     for account_id in list(over.values_list("account_id", flat=True).distinct()[:200]):

@@ -1,15 +1,14 @@
-"""Addresses of the billing room."""
+"""Addresses of billing."""
 
 from django.urls import path
 
-from billing import dashboard, dashboard_return, whatsapi
-from billing.receivers import StripeCallback
+from billing.api.classic import views
+from billing.dashboard import checkout_return, plan
 
 urlpatterns = [
-    path("billing/checkout", whatsapi.Checkout.as_view()),
-    path("billing/portal", whatsapi.Portal.as_view()),
-    path("billing/usage", whatsapi.Usage.as_view()),
-    path("app/billing", dashboard.Billing.as_view()),
-    path("billing/return", dashboard_return.returned),
-    path("webhooks/stripe", StripeCallback.as_view()),
+    path("billing/checkout", views.Checkout.as_view()),
+    path("billing/portal", views.Portal.as_view()),
+    path("billing/usage", views.Usage.as_view()),
+    path("app/billing", plan.Billing.as_view()),
+    path("billing/return", checkout_return.returned),
 ]

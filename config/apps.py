@@ -1,4 +1,4 @@
-"""The foundation as a Django app, so that its checks and commands are found."""
+"""The project as a Django app, so that its checks and commands are found."""
 
 from django.apps import AppConfig
 
@@ -9,5 +9,5 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Import the checks for their side effect."""
-        from config import checks  # noqa: F401
+        """Import the checks for their side effect, and the Celery app that wake-ups are sent with."""
+        from config import celery, checks  # noqa: F401

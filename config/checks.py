@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from config.failpoints import ACTIVE as FAILPOINTS_ACTIVE
+from core.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 
 TAG = "hermod"
 

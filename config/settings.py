@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import environ
 
-from config.addresses import broker_url, left_in
-from config.logs import logging_config
+from core.addresses import broker_url, left_in
+from core.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -63,7 +64,7 @@ REDIS_URL = env.str("REDIS_URL", default="") or _left.get("REDIS_URL", "")
 DATABASES = {
     "default": {
         **(env.db_url_config(DATABASE_URL) if DATABASE_URL else {"NAME": "hermod"}),
-        "ENGINE": "config.postgres",
+        "ENGINE": "core.postgres",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -77,7 +78,7 @@ DATABASES["default"]["OPTIONS"] = {
     # A transaction left open for hours keeps dead rows alive and the claim slow.
     "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=30000",
     "application_name": "hermod",
-    # None would keep the driver from preparing anything, even what asks for it (config.sql); the ORM's own
+    # None would keep the driver from preparing anything, even what asks for it (core.sql); the ORM's own
     # statements, each with its values written into it, never come near this number.
     "prepare_threshold": 1_000_000_000 if DATABASE_PREPARE else None,
 }
@@ -86,6 +87,14 @@ DURABILITY_NOT_NEEDED = env.bool("DURABILITY_NOT_NEEDED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CELERY_BROKER_URL = broker_url(REDIS_URL)
+# What wakes a worker of each queue when none is running: its task, the Celery queue where that is another
+# one, and how often beat wakes it in case a wake-up was lost, in seconds (1 where somebody waits).
+WORKERS: dict[str, dict[str, Any]] = {
+    "messages": {"task": "messaging.tasks.drain"},
+    "inbox": {"task": "messaging.tasks.apply_callbacks"},
+    "deliveries": {"task": "webhooks.tasks.deliver"},
+    "billing": {"task": "billing.tasks.drain", "queue": "maintenance", "every": 10.0},
+}
 
 # --- Meta
 META_GRAPH_URL = env.str("META_GRAPH_URL", default="https://graph.facebook.com").rstrip("/")
@@ -155,7 +164,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "core.ui",
     "config",
+    "developers",
+    "devstack",
     "accounts",
     "billing",
     "webhooks",
@@ -163,17 +175,17 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.correlation.CorrelationMiddleware",
-    "config.requestlog.RequestLogMiddleware",
+    "core.correlation.CorrelationMiddleware",
+    "core.http.requestlog.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "config.headers.SecurityHeadersMiddleware",
+    "core.http.headers.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "config.people.PeopleMiddleware",
+    "core.ui.people.PeopleMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -193,7 +205,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.people.ui",
+                "core.ui.people.ui",
             ]
         },
     }
@@ -210,8 +222,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-FORM_RENDERER = "config.forms.Renderer"
-CSRF_FAILURE_VIEW = "config.people.csrf_failure"
+FORM_RENDERER = "core.ui.forms.Renderer"
+CSRF_FAILURE_VIEW = "core.ui.people.csrf_failure"
 
 # --- signing in (django-allauth): by e-mail that was proven, with a second factor for those who want one
 AUTHENTICATION_BACKENDS = [
@@ -245,7 +257,7 @@ MFA_TOTP_ISSUER = "Hermod"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
 # Tries are counted here, so every process counts in the same place: in Redis while it is there.
 CACHES = {
-    "default": {"BACKEND": "config.cache.SteadyCache"}
+    "default": {"BACKEND": "core.cache.SteadyCache"}
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -263,7 +275,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEVELOPMENT
 
-# --- what a browser is told (config.headers adds the content security policy)
+# --- what a browser is told (core.http.headers adds the content security policy)
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -295,9 +307,9 @@ logging_config(fmt=LOG_FORMAT, level=LOG_LEVEL)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.ActiveAccount"],
-    "DEFAULT_RENDERER_CLASSES": ["config.dialects.wire.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["config.dialects.wire.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "config.openapi.HermodSchema",
+    "DEFAULT_RENDERER_CLASSES": ["core.http.wire.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.http.wire.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "core.http.openapi.HermodSchema",
     "DEFAULT_METADATA_CLASS": None,
     # Otherwise ?format=xml on any path would be DRF's to read.
     "URL_FORMAT_OVERRIDE": None,
@@ -322,13 +334,13 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.events.in_openapi",
+        "developers.events.in_openapi",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "MessageStatus": "messaging.schemas.STATUSES",
-        "AcceptedStatus": "messaging.schemas.ACCEPTED_STATUSES",
-        "SoldPlan": "billing.schemas.SOLD_PLANS",
-        "PlanName": "billing.schemas.PLANS",
-        "DeliveryStatus": "webhooks.schemas.DELIVERY_STATUSES",
+        "MessageStatus": "messaging.api.classic.schemas.STATUSES",
+        "AcceptedStatus": "messaging.api.classic.schemas.ACCEPTED_STATUSES",
+        "SoldPlan": "billing.api.classic.schemas.SOLD_PLANS",
+        "PlanName": "billing.api.classic.schemas.PLANS",
+        "DeliveryStatus": "webhooks.api.classic.schemas.DELIVERY_STATUSES",
     },
 }

@@ -4,8 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from config import memory
-from config.bodies import WholeBodies
+from core import memory
+from core.http.bodies import WholeBodies
 
 memory.share()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 
-from config.admin import Inline, Ledger, one_of
-from messaging import contacts
-from messaging.kinds import KINDS
+from core.ui.admin_base import Inline, Ledger, one_of
+from messaging.compose.kinds import KINDS
+from messaging.inbound import contacts
 from messaging.models import (
     Contact,
     Message,

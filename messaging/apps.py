@@ -11,6 +11,6 @@ class MessagingConfig(AppConfig):
     def ready(self) -> None:
         """Let customers be told when a number that was held goes on."""
         from accounts import connections
-        from messaging import announcements
+        from messaging.status import webhook_events
 
-        connections.when_resumed.append(announcements.number_resumed)
+        connections.when_resumed.append(webhook_events.number_resumed)

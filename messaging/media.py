@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from accounts.models import Connection
-from config.errors import Refusal, invalid
-from messaging import filetypes
+from core.errors import Refusal, invalid
+from messaging.compose import filetypes
 from messaging.meta.graph import GraphError, GraphUnreachable
-from messaging.numbers import graph_for
+from messaging.numbers.verification import graph_for
 
 _MB = 1024 * 1024
 #: cloud-api 1.4: what Meta takes, and how much of it

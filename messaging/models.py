@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Account, ApiKey, Connection
-from config.ids import uuid7
+from core.ids import uuid7
 from messaging.template_models import HeaderSample as HeaderSample
 from messaging.template_models import Template as Template
 from messaging.template_models import TemplateEvent as TemplateEvent
@@ -17,7 +17,7 @@ from messaging.template_models import TemplateSync as TemplateSync
 
 
 class Status(models.TextChoices):
-    """Where a message stands. ``messaging.timeline`` owns the moves between them.
+    """Where a message stands. ``messaging.status.timeline`` owns the moves between them.
 
     ``submitting`` and ``unknown`` are the engine's: the call to Meta is being made, or its answer was
     lost. Customers see both as ``processing``.
@@ -54,7 +54,7 @@ class Contact(models.Model):
     bsuid = models.CharField(max_length=160, null=True, blank=True)
     profile_name = models.CharField(max_length=300, blank=True)
     #: the pair limit as one moment: each message to this person moves it six seconds further, and as
-    #: long as it is less than a burst ahead of now, one more may go (messaging.pairs)
+    #: long as it is less than a burst ahead of now, one more may go (messaging.send.pair_limit)
     pair_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: the customer service window is open for 24 hours after this
     last_inbound_at = models.DateTimeField(null=True, blank=True)
@@ -311,7 +311,7 @@ class Heartbeat(models.Model):
 
 
 class Home(models.Model):
-    """The cluster of databases that messages were last sent from; one row (messaging.restored)."""
+    """The cluster of databases that messages were last sent from; one row (messaging.send.restore_guard)."""
 
     cluster = models.BigIntegerField()
     since = models.DateTimeField()

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterable
 
 from accounts.models import Account
-from config.sql import rows
+from core.sql import rows
 from messaging.models import Suppression
-from messaging.timeline import Failure
+from messaging.status.timeline import Failure
 
 OPTED_OUT = Failure(
     "recipient_opted_out",

@@ -1,54 +1,100 @@
-"""Celery's face of messaging: knocks become drains. No task takes an argument."""
+"""Celery tasks of messaging. No task takes an argument."""
 
 from __future__ import annotations
 
-import structlog
+import json
+import time
+import uuid
+from collections.abc import Sequence
 
-from config import stopping
-from config.celery import app, wake
-from messaging import dispatch, heartbeat, housekeeping, notices, restored, retention, tally, templates
+import structlog
+from celery import shared_task
+
+from core.jobs import shutdown
+from core.jobs.drains import doorbell
+from core.jobs.wakeup import channel, wake
+from messaging.inbound import apply_callbacks as callbacks
+from messaging.message_templates import store as template_store
+from messaging.numbers import mails as number_mails
+from messaging.send import heartbeat, restore_guard
+from messaging.send import worker as send_worker
+from messaging.status import daily_totals
+from messaging.upkeep import housekeeping, retention
+from webhooks.incoming import inbox
+from webhooks.models import InboundEvent
 
 log = structlog.get_logger(__name__)
 
+#: callbacks that come within this time are applied together: at a thousand a second one transaction for
+#: each would cost more than receiving them; the first one after a silence never waits
+GATHER_SECONDS = 0.1
 
-@app.task(name="messaging.tasks.drain", queue="messages")
+
+def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, object]]]:
+    """Apply Meta's callbacks; a body that is not JSON cannot happen (the receiver reads it first).
+
+    The standard library reads them: orjson refuses half a surrogate, which a chat may contain.
+    """
+    read = [callbacks.Callback(one.id, one.account_id, json.loads(one.raw), one.again) for one in held]
+    return callbacks.apply(read).parked
+
+
+@shared_task(name="messaging.tasks.drain", queue="messages")
 def drain() -> None:
     """Send what is due; when the time was up before the work was, knock again."""
-    if not restored.may_send():
+    if not restore_guard.may_send():
         log.error("nothing is sent: this database was restored or moved; see manage.py release_sending")
         return
-    if dispatch.drain().cut_short and not stopping.asked():
+    if send_worker.drain().cut_short and not shutdown.asked():
         wake("messages")
 
 
-@app.task(name="messaging.tasks.adopt_orphans", queue="maintenance")
+@shared_task(name="messaging.tasks.apply_callbacks", queue="inbox")
+def apply_callbacks() -> None:
+    """Apply callbacks while they come, and linger a little for the next."""
+    with doorbell(channel("inbox")) as bell:
+        if bell is None:
+            return
+        while bell.goes_on() and not shutdown.asked():
+            looked = time.monotonic()
+            if inbox.drain(source=InboundEvent.Source.META, apply=apply_meta):
+                bell.worked()
+                looked = time.monotonic()
+            else:
+                bell.wait()
+            # A thousand knocks a second are not a thousand looks.
+            time.sleep(max(0.0, looked + GATHER_SECONDS - time.monotonic()))
+            bell.hush()
+
+
+@shared_task(name="messaging.tasks.adopt_orphans", queue="maintenance")
 def adopt_orphans() -> None:
     """Every minute: match early statuses, let what expired fail, add the counts together."""
     housekeeping.adopt_orphans()
     housekeeping.expire()
-    tally.compact()
+    daily_totals.compact()
 
 
-@app.task(name="messaging.tasks.beat_heart", queue="maintenance")
+@shared_task(name="messaging.tasks.beat_heart", queue="maintenance")
 def beat_heart() -> None:
     """Note whether Meta can reach us."""
     heartbeat.beat()
 
 
-@app.task(name="messaging.tasks.tell_owners", queue="maintenance")
+@shared_task(name="messaging.tasks.tell_owners", queue="maintenance")
 def tell_owners() -> None:
     """Write to the owners of numbers that were held."""
-    notices.tell_owners()
+    number_mails.tell_owners()
 
 
-@app.task(name="messaging.tasks.sweep", queue="maintenance")
+@shared_task(name="messaging.tasks.sweep", queue="maintenance")
 def sweep() -> None:
     """Delete what has been kept long enough."""
     housekeeping.sweep()
     retention.sweep()
 
 
-@app.task(name="messaging.tasks.sync_templates", queue="maintenance")
+@shared_task(name="messaging.tasks.sync_templates", queue="maintenance")
 def sync_templates() -> None:
     """Read the templates of the WhatsApp accounts whose time has come."""
-    templates.sync_due()
+    template_store.sync_due()

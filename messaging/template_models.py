@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.models import Account, Connection
-from config.ids import uuid7
+from core.ids import uuid7
 
 
 class Template(models.Model):

@@ -19,7 +19,7 @@ check() {
 
 check ruff $python -m ruff check .
 check format $python -m ruff format --check .
-check mypy $python -m mypy config accounts billing messaging webhooks
+check mypy $python -m mypy core accounts billing webhooks messaging developers config devstack
 
 # What a server would have: nothing here is reached, only judged.
 export DEBUG=0 LOG_FORMAT=json PUBLIC_URL=https://hermod.example.com BEHIND_PROXY=1 WEBHOOK_ALLOW_PRIVATE=0

@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from config import redis as our_redis
+from core import redis as our_redis
 
 # A crowded machine is not a dead Redis: after a tenth of a second, as in production, a limiter would let a
 # request through that a test counts on being refused.

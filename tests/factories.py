@@ -17,8 +17,8 @@ from accounts import keys
 from accounts.connections import save_credentials
 from accounts.models import Account, ApiKey, Connection
 from accounts.registration import register
-from config import redis as our_redis
-from config.secret import Secret
+from core import redis as our_redis
+from core.secret import Secret
 from messaging.models import Message, MessageEvent, Status
 
 #: a token of the right shape that belongs to nobody

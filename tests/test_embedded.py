@@ -16,8 +16,8 @@ import psycopg
 import pytest
 import redis
 
-from config import binaries
-from config.embedded import Embedded, EmbeddedError, Urls
+from devstack.launcher import binaries
+from devstack.launcher.embedded import Embedded, EmbeddedError, Urls
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -147,7 +147,7 @@ def test_two_starts_on_one_folder_are_refused_with_the_owners_pid(servers, folde
 
 def test_the_servers_end_when_their_starter_is_killed_with_kill_9(folder):
     code = (
-        "import sys, time; from pathlib import Path; from config.embedded import Embedded\n"
+        "import sys, time; from pathlib import Path; from devstack.launcher.embedded import Embedded\n"
         "servers = Embedded(Path(sys.argv[1])); servers.start()\n"
         "print(*servers.pids().values(), flush=True); time.sleep(600)"
     )

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from config import demo, processes, supervisor
-from config.processes import ChildFailed, Processes, Stopped
-from config.supervisor import SetupError, Supervisor
+from devstack.launcher import demo, processes, supervisor
+from devstack.launcher.processes import ChildFailed, Processes, Stopped
+from devstack.launcher.supervisor import SetupError, Supervisor
 from tests.support.processes import below
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +144,7 @@ def test_a_child_that_ignores_the_request_is_killed_with_its_own_children(manage
 
 def test_children_end_when_the_supervisor_is_killed_with_kill_9():
     code = (
-        "import sys, os, signal; from config.processes import Processes; p = Processes()\n"
+        "import sys, os, signal; from devstack.launcher.processes import Processes; p = Processes()\n"
         "child = p.start('web', [sys.executable, '-c', 'import time; time.sleep(600)'], os.environ)\n"
         "print(child.process.pid, flush=True)\n"
         "while True: p.pump()"
@@ -241,7 +241,11 @@ def test_expected_trouble_is_one_line_and_exit_code_1(folder):
         taken.listen()
         env = environment(folder, PORT=str(taken.getsockname()[1]))
         done = subprocess.run(
-            [sys.executable, "-m", "config.supervisor"], cwd=ROOT, env=env, capture_output=True, text=True
+            [sys.executable, "-m", "devstack.launcher.supervisor"],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
         )
     assert done.returncode == 1
     assert re.fullmatch(r"hermod: Port \d+ is in use: .*PORT=\d+ make run\.\n", done.stderr)
@@ -270,7 +274,7 @@ class Run:
 
     def __init__(self, env: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "config.supervisor"],
+            [sys.executable, "-m", "devstack.launcher.supervisor"],
             cwd=ROOT,
             env=env,
             stdout=subprocess.PIPE,
@@ -328,7 +332,7 @@ def test_one_command_starts_everything_sends_a_message_and_leaves_nothing_behind
         eventually(lambda: call(f"{base}/messages/{sent['id']}", key)["data"]["status"] in wanted, 5)
 
         # The token the number was connected with is in no file of ours in the clear, nor printed.
-        from messaging.sandbox import seed
+        from devstack.meta import seed
 
         token = seed.number(0).access_token
         assert token not in shown

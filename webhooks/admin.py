@@ -8,11 +8,11 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from config.admin import Inline, Ledger, one_of
-from config.errors import Refusal
-from webhooks import records
-from webhooks.catalogue import CATALOGUE
+from core.errors import Refusal
+from core.ui.admin_base import Inline, Ledger, one_of
 from webhooks.models import Attempt, Delivery, Endpoint, Event, InboundEvent
+from webhooks.outgoing import delivery_log
+from webhooks.outgoing.catalogue import CATALOGUE
 
 
 class HasParkedItems(admin.SimpleListFilter):
@@ -104,6 +104,6 @@ class DeliveryAdmin(EventLedger):
         """Replay each, as its owner could; what cannot be says why."""
         for delivery in deliveries.select_related("endpoint__account"):
             try:
-                records.replay(delivery.endpoint.account, delivery.endpoint_id, delivery.pk)
+                delivery_log.replay(delivery.endpoint.account, delivery.endpoint_id, delivery.pk)
             except Refusal as refusal:
                 self.message_user(request, f"{delivery.pk}: {refusal.message}", messages.WARNING)

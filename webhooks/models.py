@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from accounts import vault
 from accounts.models import Account
-from config.ids import uuid7
-from config.secret import Secret
+from core.ids import uuid7
+from core.secret import Secret
 
 #: what an endpoint's list of events says when it wants all of them, also those that do not exist yet
 EVERYTHING = "*"
@@ -36,7 +36,7 @@ class InboundEvent(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     #: SHA-256 of the raw bytes (and the account): a redelivery is the same row
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    #: the bytes, sealed for this row (webhooks.keeper); empty once their time is over
+    #: the bytes, sealed for this row (webhooks.incoming.archive); empty once their time is over
     raw = models.BinaryField(editable=False)
     #: what it is about, of that which somebody may look for before it is applied: our references in it
     names = models.TextField(blank=True, default="", db_default="", editable=False)

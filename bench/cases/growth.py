@@ -77,7 +77,7 @@ def _claim_seconds(bench: Bench) -> float:
     """Time the engine's own claim of 256; each is undone, so that the next one finds the same."""
     from django.db import transaction
 
-    from messaging.claiming import claim
+    from messaging.send.claims import claim
 
     bench.rows.messages(DUE, status="'queued'", due_at="now()")
     bench.rows.database.execute("ANALYZE messaging_message")

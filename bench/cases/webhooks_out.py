@@ -48,7 +48,7 @@ def _clear(bench: Bench) -> None:
 def _listen(bench: Bench, url: str, *, sender: int, count: int = 1) -> None:
     """Give the account of a sender endpoints."""
     from accounts.models import Account
-    from webhooks import endpoints
+    from webhooks.outgoing import endpoints
 
     account = Account.objects.get(pk=bench.rows.senders[sender].account_id)
     for _ in range(count):
@@ -57,8 +57,8 @@ def _listen(bench: Bench, url: str, *, sender: int, count: int = 1) -> None:
 
 def _publish(bench: Bench, senders: list[int], count: int) -> None:
     """Publish events of the size that statuses have, in batches as the engine does."""
-    from webhooks import outbox
-    from webhooks.outbox import Announcement
+    from webhooks.outgoing import outbox
+    from webhooks.outgoing.outbox import Announcement
 
     accounts = [uuid.UUID(bench.rows.senders[one].account_id) for one in senders]
     batch = [

@@ -11,7 +11,7 @@ from bench.chaos import killpoints
 from bench.chaos.ledgers import Outcome
 from bench.chaos.plan import FAULTS, Plan
 from bench.chaos.run import run
-from config.failpoints import NAMES
+from core.failpoints import NAMES
 
 
 def say(line: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.binaries import die_with_parent
+from devstack.launcher.binaries import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORKERS = ("worker1", "worker2")

@@ -1,4 +1,4 @@
-"""Every named place in the code (config.failpoints), one after the other: kill there, restart, compare."""
+"""Every named place in the code (core.failpoints), one after the other: kill there, restart, compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.chaos.load import ClientLedger, Load
 from bench.chaos.plan import Plan
 from bench.chaos.settle import settle
 from bench.chaos.stack import Stack, running
-from config.failpoints import NAMES
+from core.failpoints import NAMES
 
 #: how likely a passage kills: rare for places passed once per message, more likely for those of a batch.
 #: A worker that dies every second takes the same innocent neighbours with it again and again.

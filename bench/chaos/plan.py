@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Meta's ordinary misbehaviour during the load, in percent of the sends (messaging.sandbox.options)
+#: Meta's ordinary misbehaviour during the load, in percent of the sends (devstack.meta.options)
 WEATHER: dict[str, Any] = {
     "latency_ms": 30,
     "error_429": 2,

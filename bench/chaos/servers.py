@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import redis
 
-from config.embedded import Embedded, Urls
+from devstack.launcher.embedded import Embedded, Urls
 
 
 class Servers:

@@ -19,7 +19,7 @@ from bench.chaos.meta import Meta
 from bench.chaos.plan import ALWAYS, Plan
 from bench.chaos.receiver import Receiver
 from bench.chaos.servers import Servers
-from messaging.sandbox import seed
+from devstack.meta import seed
 
 
 @dataclass

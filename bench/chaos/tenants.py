@@ -13,10 +13,10 @@ def make(count: int, receiver_url: str) -> list[dict[str, str]]:
     from accounts.connections import save_credentials
     from accounts.models import ApiKey
     from accounts.registration import register
-    from config.secret import Secret
-    from messaging import templates
-    from messaging.sandbox import seed
-    from webhooks import endpoints
+    from core.secret import Secret
+    from devstack.meta import seed
+    from messaging.message_templates import store as template_store
+    from webhooks.outgoing import endpoints
 
     made = []
     for index in range(1, count + 1):
@@ -31,7 +31,7 @@ def make(count: int, receiver_url: str) -> list[dict[str, str]]:
             waba_id=given.waba_id,
             app_secret=Secret(seed.APP_SECRET),
         )
-        templates.sync(connection)
+        template_store.sync(connection)
         endpoints.create(account, endpoints.Given(url=receiver_url))
         key, secret = keys.issue(account, name="Chaos")
         ApiKey.objects.filter(pk=key.pk).update(rate_limit_per_minute=10_000_000)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.envelope import integer, text
 from messaging.meta.items import (
     AccountChange,

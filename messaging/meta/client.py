@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import orjson
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.codes import MetaCode, Outcome, lookup
 from messaging.meta.credentials import appsecret_proof, check_token, checked_base, checked_id, redact
 from messaging.meta.envelope import document_of, error_of, integer, text

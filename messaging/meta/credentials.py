@@ -7,7 +7,7 @@ import hmac
 import json
 import re
 
-from config.secret import Secret
+from core.secret import Secret
 
 _NUMERIC_ID = re.compile(r"[0-9]{5,20}")
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")

@@ -14,7 +14,7 @@ import orjson
 import requests
 from requests.auth import AuthBase
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.codes import MetaCode, lookup
 from messaging.meta.credentials import appsecret_proof, check_token, checked_base, checked_id, redact
 from messaging.meta.envelope import document_of, error_of, text

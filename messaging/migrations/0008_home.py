@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Adds the one-row table of messaging.restored."""
+    """Adds the one-row table of messaging.send.restore_guard."""
 
     dependencies = [("messaging", "0007_count_without_reading")]
 

@@ -11,9 +11,9 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from config.templatetags.ui import STATUS
-from messaging import analytics
+from core.ui.templatetags.ui import STATUS
 from messaging.models import Message, Status
+from messaging.reports import analytics
 
 register = template.Library()
 

@@ -9,9 +9,9 @@ import pytest
 from accounts import agents
 from accounts.connections import Credentials, add_number, default_connection, save_credentials
 from accounts.models import Connection
-from billing.plans import LIMITS, Plan
-from config.errors import Invalid, Refusal
-from config.secret import Secret
+from accounts.plans import LIMITS, Plan
+from core.errors import Invalid, Refusal
+from core.secret import Secret
 from tests import factories
 from tests.support.v1 import AGENTS, MESSAGES, PHONE, Customer, add, make_customer, org, refused
 

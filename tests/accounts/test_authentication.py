@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Account, ApiKey, Connection
-from config.dialects.whatsapi import WhatsAPIView
+from core.http.classic import WhatsAPIView
 from messaging.models import Message
 from tests.factories import Api, api, connect, make_account, make_key, refusal, without_trace
 

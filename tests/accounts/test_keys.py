@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import ApiKey
-from config.errors import Refusal
+from core.errors import Refusal
 from tests.factories import api, make_account, make_key
 
 MK = keys.new_mk()

@@ -12,7 +12,7 @@ from accounts import vault
 from accounts.models import Connection
 from accounts.rotation import rotate, sealed_columns
 from accounts.vault import new_key
-from config.secret import Secret
+from core.secret import Secret
 from tests.factories import APP_SECRET, TOKEN, connect, make_account
 from webhooks.models import Endpoint
 

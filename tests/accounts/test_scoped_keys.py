@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import ApiKey
-from config.errors import Invalid, Refusal
+from core.errors import Invalid, Refusal
 from tests import factories
 from tests.factories import Api
 from tests.support.v1 import AGENTS, Customer, make_customer, org

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accounts import vault
 from accounts.models import Connection
 from accounts.vault import BadKey, CannotOpen, KeyRing, key_id, new_key
-from config.secret import Secret
+from core.secret import Secret
 from tests.factories import APP_SECRET, TOKEN, connect, make_account
 
 RING = KeyRing.from_texts([new_key()])

@@ -12,12 +12,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Connection, User
-from config.secret import Secret
+from core.secret import Secret
 from messaging.models import Contact, Message, Status
 from tests.factories import TOKEN, connect, make_account, make_message
-from webhooks import endpoints, outbox
 from webhooks.models import Delivery
-from webhooks.outbox import Announcement
+from webhooks.outgoing import endpoints, outbox
+from webhooks.outgoing.outbox import Announcement
 
 SCRIPT = "<script>alert('owned')</script>"
 LISTS = sorted(f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in admin.site._registry)
@@ -100,7 +100,7 @@ def test_a_delivery_can_be_sent_again_once_it_has_ended(operator, rows):
 
 def test_the_first_page_says_what_needs_attention(operator, rows):
     quiet = operator.get("/admin/").content.decode()
-    assert "How the house stands" in quiet
+    assert "Service status" in quiet
     assert "needs attention" in quiet  # no worker was ever seen
     Connection.objects.update(status=Connection.Status.HELD)
     page = operator.get("/admin/").content.decode()

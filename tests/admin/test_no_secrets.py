@@ -18,14 +18,15 @@ from django.utils import timezone
 
 from accounts import audit, team
 from accounts.models import Connection, User
-from billing import standing
+from billing import entitlement
 from billing.models import AddOn, Customer, Dispute, StripeEvent, Subscription
-from config.secret import Secret
+from core.secret import Secret
 from messaging.models import Contact, OrphanStatus, Status, Template, TemplateSync
 from tests.factories import TOKEN, connect, make_account, make_key, make_message
-from webhooks import endpoints, inbox, outbox
+from webhooks.incoming import inbox
 from webhooks.models import Attempt, Delivery
-from webhooks.outbox import Announcement
+from webhooks.outgoing import endpoints, outbox
+from webhooks.outgoing.outbox import Announcement
 
 LISTS = {model: f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry}
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -111,7 +112,7 @@ def secrets(db, client: Client) -> dict[str, str]:
 
 def _money(account) -> None:
     now = timezone.now()
-    standing.adjust(account.pk, messages=5, reason="gift", actor="op")
+    entitlement.adjust(account.pk, messages=5, reason="gift", actor="op")
     Customer.objects.filter(pk=account.pk).update(stripe_id="cus_1", open_session="cs_test_open_canary")
     Subscription.objects.create(id="sub_1", account=account, status="active", plan="pro", fetched_at=now)
     AddOn.objects.create(

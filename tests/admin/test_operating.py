@@ -19,9 +19,9 @@ from billing import quota
 from billing.models import QuotaPeriod
 from messaging.models import Contact, Message, Status, Tally
 from tests.factories import connect, make_account, make_key, make_message
-from webhooks import endpoints, outbox
 from webhooks.models import Delivery, Endpoint
-from webhooks.outbox import Announcement
+from webhooks.outgoing import endpoints, outbox
+from webhooks.outgoing.outbox import Announcement
 
 pytestmark = pytest.mark.django_db
 ACCOUNTS = "/admin/accounts/account/"

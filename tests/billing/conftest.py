@@ -13,10 +13,10 @@ from django.test import Client
 from accounts.models import Account
 from billing import checkout, events, stripe_api
 from billing.models import Customer
-from billing.sandbox import clock, seed
-from billing.sandbox.server import StandInThread
-from billing.sandbox.wire import Object, signature
-from billing.sandbox.world import World
+from devstack.stripe import clock, seed
+from devstack.stripe.server import StandInThread
+from devstack.stripe.wire import Object, signature
+from devstack.stripe.world import World
 from tests.factories import make_account
 
 PATH = "/webhooks/stripe"

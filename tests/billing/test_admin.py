@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from billing import quota, standing
+from billing import entitlement, quota
 from billing.models import Adjustment, AuditEntry, Customer, Dispute
 from tests.factories import make_account
 
@@ -79,7 +79,7 @@ def test_messages_are_given_and_taken_back(operator, account):
 
 
 def test_peace_is_made_with_a_lost_dispute(operator, account, plan_of):
-    standing.override(account.pk, plan="pro", reason="x", until=None, actor="op")
+    entitlement.override(account.pk, plan="pro", reason="x", until=None, actor="op")
     Customer.objects.update(override_plan="", granted_plan="pro")
     lost = Dispute.objects.create(id="du_1", account=account, status="lost", fetched_at=timezone.now())
     chosen = {"action": "make_peace", "_selected_action": [lost.pk]}
@@ -97,7 +97,7 @@ def test_peace_is_made_with_a_lost_dispute(operator, account, plan_of):
     ],
 )
 def test_every_page_opens_and_nothing_can_be_deleted(operator, account, name):
-    standing.adjust(account.pk, messages=5, reason="gift", actor="op")
+    entitlement.adjust(account.pk, messages=5, reason="gift", actor="op")
     assert operator.get(f"/admin/billing/{name}/").status_code == 200
     chosen = {"action": "delete_selected", "_selected_action": ["x"]}
     assert b"Are you sure" not in operator.post(f"/admin/billing/{name}/", chosen, follow=True).content

@@ -11,7 +11,7 @@ import requests
 from accounts.models import ApiKey
 from billing import checkout, events, overview, subscriptions
 from billing.models import AuditEntry, Customer, StripeEvent, Subscription
-from config.errors import Invalid, Refusal
+from core.errors import Invalid, Refusal
 from tests.factories import api, connect, faulty_fields, make_account, make_key
 
 pytestmark = pytest.mark.django_db

@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts.models import Account
 from billing import events, signatures, stripe_api, subscriptions
 from billing.models import AuditEntry, Customer, StripeEvent, Subscription
-from billing.sandbox import seed
-from billing.sandbox.wire import signature
+from devstack.stripe import seed
+from devstack.stripe.wire import signature
 from tests.factories import Api, make_account
 from tests.support.json_texts import REFUSED
 

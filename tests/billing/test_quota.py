@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Account, ApiKey
-from billing import customers, quota, standing
+from billing import customers, entitlement, quota
 from billing.models import AuditEntry, QuotaPeriod, QuotaSlot
 from billing.periods import around, month_later, month_of
-from config.errors import Refusal
+from core.errors import Refusal
 from messaging.models import Message
 from tests.factories import api, connect, make_account, make_key
 from tests.support.v1 import MESSAGES, make_customer
@@ -95,7 +95,7 @@ def test_the_other_dialect_says_402_and_all_numbers(small):
     assert (error["limit"], error["used"], error["remaining"]) == (8_000, 8_000, 0)
     assert not Message.objects.exists()
     # A refusal does not use the key up (J31): after an upgrade the same request goes through.
-    standing.override(customer.account.pk, plan="enterprise", reason="more", until=None, actor="op")
+    entitlement.override(customer.account.pk, plan="enterprise", reason="more", until=None, actor="op")
     again = customer.api().post_json(MESSAGES, customer.text(), HTTP_IDEMPOTENCY_KEY="one")
     assert again.status_code == 202
     assert used(customer.account) == 8_001
@@ -188,9 +188,9 @@ def test_the_usual_charge_is_one_statement(small, django_assert_num_queries):
 
 def test_a_higher_limit_counts_for_the_next_request_and_a_lower_one_too(account):
     spend(account, 10)
-    standing.override(account.pk, plan="basic", reason="trial", until=None, actor="op")
+    entitlement.override(account.pk, plan="basic", reason="trial", until=None, actor="op")
     spend(account, 10)
-    standing.override(account.pk, plan="", reason="", until=None, actor="op")
+    entitlement.override(account.pk, plan="", reason="", until=None, actor="op")
     with pytest.raises(Refusal):
         spend(account, 1)
     assert quota.usage(account.pk).limit == 10
@@ -199,20 +199,20 @@ def test_a_higher_limit_counts_for_the_next_request_and_a_lower_one_too(account)
 
 def test_an_agreed_cap_replaces_the_plans_number(small):
     account = make_account("enterprise")
-    standing.cap(account.pk, messages=3, actor="op")
+    entitlement.cap(account.pk, messages=3, actor="op")
     spend(account, 3)
     with pytest.raises(Refusal):
         spend(account, 1)
-    standing.cap(account.pk, messages=None, actor="op")
+    entitlement.cap(account.pk, messages=None, actor="op")
     spend(account, 1)
 
 
 def test_an_adjustment_adds_messages_until_it_is_taken_back(account):
     spend(account, 10)
-    given = standing.adjust(account.pk, messages=2, reason="our outage", actor="op@example.com")
+    given = entitlement.adjust(account.pk, messages=2, reason="our outage", actor="op@example.com")
     spend(account, 2)
-    assert standing.take_back(given, actor="op@example.com")
-    assert not standing.take_back(given, actor="op@example.com")
+    assert entitlement.take_back(given, actor="op@example.com")
+    assert not entitlement.take_back(given, actor="op@example.com")
     with pytest.raises(Refusal):
         spend(account, 1)
     actions = Counter(AuditEntry.objects.filter(account=account).values_list("action", "actor"))

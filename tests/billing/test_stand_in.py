@@ -8,9 +8,9 @@ import pytest
 import stripe as library
 
 from billing import stripe_api
-from billing.sandbox import clock, seed
-from billing.sandbox.wire import StripeError, read_form
-from billing.sandbox.world import World
+from devstack.stripe import clock, seed
+from devstack.stripe.wire import StripeError, read_form
+from devstack.stripe.world import World
 
 DAY = 86_400
 

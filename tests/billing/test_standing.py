@@ -13,12 +13,14 @@ from django.utils import timezone
 
 from accounts import closing
 from accounts.models import Agent
-from billing import checkout, notices, overview, quota, standing, stripe_api, subscriptions, tasks
+from billing import checkout, entitlement, overview, quota, stripe_api, subscriptions
+from billing import mails as billing_mails
 from billing.models import AddOn, AuditEntry, Customer, Dispute, QuotaPeriod, Subscription
-from config.errors import Invalid, Refusal
+from core.errors import Invalid, Refusal
 from tests.factories import api, make_account
 from tests.support.v1 import AGENTS, make_customer
 from webhooks.models import Event, Listener
+from webhooks.outgoing import quota_warnings
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +75,7 @@ def test_the_grace_time_does_not_end_while_stripe_cannot_be_asked(stripe, accoun
     let_pass(hours=73)
     stripe.world.fault = 500
     assert subscriptions.end_graces() == 0
-    standing.cap(account.pk, messages=5, actor="op")  # whatever else settles the account meanwhile
+    entitlement.cap(account.pk, messages=5, actor="op")  # whatever else settles the account meanwhile
     assert plan_of(account) == "pro"
     stripe.world.fault = None
     stripe.do(stripe.world.pay_overdue, one["id"])
@@ -83,15 +85,15 @@ def test_the_grace_time_does_not_end_while_stripe_cannot_be_asked(stripe, accoun
 
 def test_owners_are_told_at_once_a_day_before_and_at_the_end(stripe, account):
     fails_to_pay(stripe, account)
-    assert notices.tell_overdue() == 1
-    assert notices.tell_overdue() == 0
+    assert billing_mails.tell_overdue() == 1
+    assert billing_mails.tell_overdue() == 0
     let_pass(hours=49)
-    assert notices.tell_overdue() == 1
+    assert billing_mails.tell_overdue() == 1
     let_pass(hours=24)
-    assert notices.tell_overdue() == 0  # what happened is told when it has happened
+    assert billing_mails.tell_overdue() == 0  # what happened is told when it has happened
     subscriptions.end_graces()
-    assert notices.tell_overdue() == 1
-    assert notices.tell_overdue() == 0
+    assert billing_mails.tell_overdue() == 1
+    assert billing_mails.tell_overdue() == 0
     assert [one.subject for one in mail.outbox] == [
         "Your payment did not go through",
         "Your plan pro ends tomorrow",
@@ -107,9 +109,9 @@ def test_a_mail_that_cannot_be_sent_is_tried_again(stripe, account, monkeypatch)
         raise OSError("no mail server")
 
     with monkeypatch.context() as patch:
-        patch.setattr(notices.EmailMessage, "send", broken)
-        assert notices.tell_overdue() == 0
-    assert notices.tell_overdue() == 1
+        patch.setattr(billing_mails.EmailMessage, "send", broken)
+        assert billing_mails.tell_overdue() == 0
+    assert billing_mails.tell_overdue() == 1
 
 
 def test_the_banner_says_until_when_the_plan_stays(stripe, account):
@@ -168,7 +170,7 @@ def test_a_closed_account_gets_no_mail(stripe, account, small):
     fails_to_pay(stripe, account)
     spend(account, 40)
     closing.close(account, confirmation="Alice", actor="alice@example.com")
-    assert notices.tell_overdue() == notices.warn_of_quotas() == 0
+    assert billing_mails.tell_overdue() == billing_mails.warn_of_quotas() == 0
     assert not mail.outbox
 
 
@@ -213,13 +215,13 @@ def test_a_change_within_a_period_keeps_what_was_used(stripe, account, small):
 def test_warnings_come_at_80_and_100_percent_once_each(account, small):
     told = []
     spend(account, 7)
-    assert notices.warn_of_quotas(told.extend) == 0
+    assert billing_mails.warn_of_quotas(told.extend) == 0
     spend(account, 1)
-    assert notices.warn_of_quotas(told.extend) == 1
-    assert notices.warn_of_quotas(told.extend) == 0
+    assert billing_mails.warn_of_quotas(told.extend) == 1
+    assert billing_mails.warn_of_quotas(told.extend) == 0
     spend(account, 2)
-    assert notices.warn_of_quotas(told.extend) == 1
-    assert notices.warn_of_quotas(told.extend) == 0
+    assert billing_mails.warn_of_quotas(told.extend) == 1
+    assert billing_mails.warn_of_quotas(told.extend) == 0
     assert [(one.percent, one.used, one.limit) for one in told] == [(80, 8, 10), (100, 10, 10)]
     assert [one.subject for one in mail.outbox] == [
         "80 % of your messages are used",
@@ -231,8 +233,8 @@ def test_a_warning_reaches_the_customers_endpoints(account, small):
     """What the worker does every minute."""
     Listener.objects.create(account=account, asked_at=timezone.now())
     spend(account, 8)
-    tasks.watch()
-    tasks.watch()
+    quota_warnings.warn()
+    quota_warnings.warn()
     told = json.loads(Event.objects.get(type="account.quota_warning").body)["data"]
     assert told.pop("periodEnd").endswith("Z")
     assert told == {"plan": "free", "used": 8, "limit": 10, "percent": 80}
@@ -246,19 +248,19 @@ def test_a_warning_is_published_once_even_if_its_mail_has_to_be_tried_again(acco
         raise OSError("no mail server")
 
     with monkeypatch.context() as patch:
-        patch.setattr(notices.EmailMessage, "send", broken)
-        assert notices.warn_of_quotas(told.extend) == 0
-    assert notices.warn_of_quotas(told.extend) == 1
+        patch.setattr(billing_mails.EmailMessage, "send", broken)
+        assert billing_mails.warn_of_quotas(told.extend) == 0
+    assert billing_mails.warn_of_quotas(told.extend) == 1
     assert len(told) == 1
 
 
 def test_room_that_was_made_is_warned_of_again(account, small):
     spend(account, 10)
-    notices.warn_of_quotas()
-    standing.adjust(account.pk, messages=90, reason="gift", actor="op")
+    billing_mails.warn_of_quotas()
+    entitlement.adjust(account.pk, messages=90, reason="gift", actor="op")
     spend(account, 75)
     told = []
-    notices.warn_of_quotas(told.extend)
+    billing_mails.warn_of_quotas(told.extend)
     assert [one.percent for one in told] == [80]
 
 
@@ -417,8 +419,8 @@ def test_a_lost_dispute_ends_the_paid_plan_until_an_operator_makes_peace(stripe,
     stripe.do(stripe.world.close_dispute, found["id"], "lost")
     stripe.carry(stripe.events[-1:])
     assert plan_of(account) == "free"
-    assert standing.make_peace(Dispute.objects.get(), actor="op")
-    assert not standing.make_peace(Dispute.objects.get(), actor="op")
+    assert entitlement.make_peace(Dispute.objects.get(), actor="op")
+    assert not entitlement.make_peace(Dispute.objects.get(), actor="op")
     assert plan_of(account) == "pro"
 
 
@@ -436,13 +438,13 @@ def test_a_lost_dispute_about_an_add_on_takes_it_back(stripe, account, small):
 
 def test_an_override_wins_over_stripe_until_it_ends(stripe, account, plan_of):
     until = timezone.now() + timedelta(days=1)
-    standing.override(account.pk, plan="enterprise", reason="pilot", until=until, actor="op@example.com")
+    entitlement.override(account.pk, plan="enterprise", reason="pilot", until=until, actor="op@example.com")
     stripe.subscribe(account, "basic")
     stripe.carry()
     assert plan_of(account) == "enterprise"
     Customer.objects.update(override_until=timezone.now() - timedelta(seconds=1))
-    assert standing.end_overrides() == 1
-    assert standing.end_overrides() == 0
+    assert entitlement.end_overrides() == 1
+    assert entitlement.end_overrides() == 0
     assert plan_of(account) == "basic"
     entries = AuditEntry.objects.filter(account=account).order_by("at", "id").values_list("action", "actor")
     assert ("plan_override", "op@example.com") in entries
@@ -460,14 +462,14 @@ def test_an_override_wins_over_stripe_until_it_ends(stripe, account, plan_of):
 def test_an_override_needs_a_plan_a_reason_and_a_future(account, plan_of, wrong):
     given = {"plan": "pro", "reason": "pilot", "until": None, "actor": "op"} | wrong
     with pytest.raises(Invalid):
-        standing.override(account.pk, **given)
+        entitlement.override(account.pk, **given)
     assert plan_of(account) == "free"
 
 
 @pytest.mark.parametrize("wrong", [{"messages": 0}, {"reason": ""}])
 def test_an_adjustment_needs_a_number_and_a_reason(account, wrong):
     with pytest.raises(Invalid):
-        standing.adjust(account.pk, **({"messages": 1, "reason": "x", "actor": "op"} | wrong))
+        entitlement.adjust(account.pk, **({"messages": 1, "reason": "x", "actor": "op"} | wrong))
 
 
 def test_a_fresh_account_sees_its_plan_and_nothing_used(account):
@@ -506,4 +508,4 @@ def test_a_deleted_customers_own_settlement_needs_no_stripe(stripe, account):
     stripe.world.fault = 500
     with pytest.raises(stripe_api.Unavailable):
         stripe_api.all_subscriptions()
-    standing.override(account.pk, plan="pro", reason="pilot", until=None, actor="op")
+    entitlement.override(account.pk, plan="pro", reason="pilot", until=None, actor="op")

@@ -14,18 +14,18 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Account, Connection
-from config import stopping
-from messaging import dispatch
+from core.jobs import shutdown
+from devstack.meta import seed
+from devstack.meta.callbacks import escaped, signature
+from devstack.meta.server import SandboxThread
+from devstack.meta.world import World
 from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status
-from messaging.sandbox import seed
-from messaging.sandbox.callbacks import escaped, signature
-from messaging.sandbox.server import SandboxThread
-from messaging.sandbox.world import World
+from messaging.send import worker as send_worker
+from messaging.tasks import apply_meta
 from tests import factories
 from tests.support.meta import know_template
-from webhooks import inbox
+from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
-from webhooks.tasks import apply_meta
 
 #: what the tests' settings say of the engine's times
 LEASE = 30.0
@@ -85,7 +85,7 @@ class Stage:
 
     def drain(self) -> None:
         """Run the engine until nothing is due."""
-        dispatch.drain(seconds=8, linger=0.1)
+        send_worker.drain(seconds=8, linger=0.1)
 
     def at_meta(self, message: Message) -> int:
         """Return how often Meta accepted a message."""
@@ -157,4 +157,4 @@ def stage(transactional_db: None, sandbox: SandboxThread, settings: Any) -> Iter
         account, token=given.access_token, phone_number_id=given.phone_number_id, waba_id=given.waba_id
     )
     yield Stage(sandbox, account, number)
-    stopping.reset()
+    shutdown.reset()

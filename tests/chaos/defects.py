@@ -17,7 +17,10 @@ from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "bench" / "chaos" / "defects"
-COPIED = ("accounts", "billing", "config", "messaging", "webhooks", "templates", "static", "tests", "bench")
+COPIED = (
+    *("core", "accounts", "billing", "webhooks", "messaging", "developers", "config", "devstack"),
+    *("templates", "static", "tests", "bench"),
+)
 TESTS = "tests/chaos/test_promises.py"
 _HUNK = re.compile(r"^@@ .*$", re.MULTILINE)
 

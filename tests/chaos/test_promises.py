@@ -14,15 +14,18 @@ from django.utils import timezone
 from accounts import keys, vault
 from accounts.models import Connection
 from bench.chaos import invariants
-from config import failpoints, threads
-from config.errors import Refusal
-from messaging import dispatch, housekeeping, queueing
-from messaging.claiming import claim
+from core import failpoints
+from core.errors import Refusal
+from core.jobs import threads
 from messaging.meta.client import Accepted
 from messaging.models import Message, OrphanStatus, Status
-from messaging.timeline import Change, mark, record
+from messaging.queue import queueing
+from messaging.send import worker as send_worker
+from messaging.send.claims import claim
+from messaging.status.timeline import Change, mark, record
+from messaging.upkeep import housekeeping
 from tests import factories
-from webhooks import inbox
+from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
 
 HELLO = {"to": "14156660001", "message": "Hello"}
@@ -123,7 +126,7 @@ def test_claims_without_a_call_do_not_stop_those_with_one(stage):
     """A drain that begins with a dry run, or with a lost answer, sends what comes after it."""
     stage.due(dry_run=True)
     later = stage.due(due_at=timezone.now() + timedelta(seconds=0.6))[0]
-    dispatch.drain(seconds=8, linger=1.0)
+    send_worker.drain(seconds=8, linger=1.0)
     assert stage.at_meta(later) == 1
 
 
@@ -135,10 +138,10 @@ def test_the_mark_is_committed_before_the_call(stage, monkeypatch):
     seen = []
 
     async def call(*_, **__):
-        seen.append(await dispatch.asyncio.to_thread(_status_now, message))
+        seen.append(await send_worker.asyncio.to_thread(_status_now, message))
         return Accepted("wamid.x", None, None, None)
 
-    monkeypatch.setattr(dispatch, "send", call)
+    monkeypatch.setattr(send_worker, "send", call)
     stage.drain()
     assert seen == [Status.SUBMITTING]
 
@@ -175,8 +178,8 @@ def test_a_worker_frozen_after_its_mark_does_not_send(stage, monkeypatch, settin
         if name == "send.before_post":
             time.sleep(0.3)
 
-    monkeypatch.setattr(dispatch, "failpoint", freeze)
-    dispatch.drain(seconds=1.0, linger=0.1)
+    monkeypatch.setattr(send_worker, "failpoint", freeze)
+    send_worker.drain(seconds=1.0, linger=0.1)
     assert stage.at_meta(message) == 0
     # It was not sent, for certain, so it waits for its next turn.
     assert stage.row(message).status == Status.RETRYING
@@ -262,7 +265,7 @@ def test_an_answer_outlives_the_loss_of_the_database(stage, monkeypatch):
             raise failure
         return record(changes)
 
-    monkeypatch.setattr(dispatch, "record", flaky)
+    monkeypatch.setattr(send_worker, "record", flaky)
     monkeypatch.setattr(threads, "DATABASE_RETRY_SECONDS", 0.01)
     stage.drain()
     assert stage.row(message).status == Status.SENT
@@ -275,8 +278,8 @@ def test_an_answer_does_not_depend_on_what_it_says_of_its_number(stage, monkeypa
     def gone(*_, **__):
         raise OperationalError("gone")
 
-    monkeypatch.setattr(dispatch.pacing, "slow_down", gone)
-    dispatch.drain(seconds=0.4, linger=0.1)
+    monkeypatch.setattr(send_worker.pacing, "slow_down", gone)
+    send_worker.drain(seconds=0.4, linger=0.1)
     assert stage.row(message).status in (Status.RETRYING, Status.SENT)
 
 

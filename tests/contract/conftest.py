@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import requests
 
-from messaging import dispatch
-from messaging.sandbox import seed
-from messaging.sandbox.options import Options
-from messaging.sandbox.server import SandboxThread
-from messaging.sandbox.world import World
-from webhooks import inbox
+from devstack.meta import seed
+from devstack.meta.options import Options
+from devstack.meta.server import SandboxThread
+from devstack.meta.world import World
+from messaging.send import worker as send_worker
+from messaging.tasks import apply_meta
+from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
-from webhooks.tasks import apply_meta
 
 #: a person's phone answers within a moment and does not read
 QUICK = {"sent_delay": 0.02, "delivered_delay": 0.05, "read_delay": None}
@@ -49,7 +49,7 @@ class Service:
     @staticmethod
     def send_what_is_due() -> None:
         """Do the messages worker's work once."""
-        dispatch.drain(linger=0.3)
+        send_worker.drain(linger=0.3)
 
     @staticmethod
     def apply_callbacks() -> None:

@@ -29,9 +29,9 @@ from tests.dashboard.conftest import make_owned, signed_in
 from tests.dashboard.data import make_contact, make_talk
 from tests.factories import Api
 from tests.support.v1 import PHONE, TO, add
-from webhooks import endpoints, outbox
 from webhooks.models import Delivery
-from webhooks.outbox import Announcement
+from webhooks.outgoing import endpoints, outbox
+from webhooks.outgoing.outbox import Announcement
 
 pytestmark = pytest.mark.django_db
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import ApiKey
-from messaging import approved
-from messaging.composing_templates import fill
-from messaging.composing_unknown import fill_unknown
-from messaging.drafts import FilledTemplate
+from messaging.compose import approved
+from messaging.compose.drafts import FilledTemplate
+from messaging.compose.template import fill
+from messaging.compose.unknown_template import fill_unknown
 from tests.factories import Api
 from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, Customer, org, refused
 

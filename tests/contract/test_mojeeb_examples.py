@@ -14,11 +14,12 @@ import requests
 from accounts import agents, keys
 from accounts.connections import Credentials, add_number
 from accounts.models import Account, Agent, ApiKey
-from config.secret import Secret
-from messaging import numbers, templates
+from core.secret import Secret
+from devstack.meta import inbound, seed
+from devstack.meta.graph import COURIER
+from messaging.message_templates import store as template_store
 from messaging.models import Contact, Message
-from messaging.sandbox import inbound, seed
-from messaging.sandbox.graph import COURIER
+from messaging.numbers import verification
 from tests import factories
 from tests.contract.conftest import Service, eventually
 from tests.support.v1 import MESSAGES, TEMPLATES, TRACE
@@ -223,8 +224,8 @@ class Org:
             self.agent,
             Credentials(Secret(given.access_token), given.phone_number_id, given.waba_id),
         )
-        assert numbers.verify(self.number).verified
-        templates.sync(self.number)
+        assert verification.verify(self.number).verified
+        template_store.sync(self.number)
         self.key = keys.create(self.account, name="Server")[1].reveal()
 
     def run(self, command: str, ident: str = "") -> tuple[int, dict[str, str], dict[str, Any]]:

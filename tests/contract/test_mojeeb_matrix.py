@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Account, ApiKey
-from config.dialects.mojeeb import MojeebView
+from core.http.v1 import MojeebView
 from messaging.models import Message
 from tests import factories
 from tests.factories import Api

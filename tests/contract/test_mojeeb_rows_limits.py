@@ -14,9 +14,9 @@ from django.db.models import F
 
 from accounts.models import ApiKey, Connection
 from billing import quota
-from config import correlation
-from messaging import idempotency
+from core import correlation
 from messaging.models import IdempotencyKey, Message
+from messaging.queue import idempotency
 from tests.factories import Api
 from tests.support.v1 import (
     AGENTS,

@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts import agents, keys
 from accounts.models import Agent, ApiKey, Connection
 from messaging.models import Message, Status
-from messaging.timeline import Change, Failure, record
-from messaging.transitions import FAILED
+from messaging.status.timeline import Change, Failure, record
+from messaging.status.transitions import FAILED
 from tests import factories
 from tests.factories import Api
 from tests.support.v1 import (

@@ -225,7 +225,7 @@ def test_a_deactivated_organisation_is_told_so(org):
 @pytest.mark.parametrize(("name", "good"), [("a", True), ("x" * 100, True), (" ", False), ("x" * 101, False)])
 def test_a_key_has_a_name_of_up_to_a_hundred_characters(org, name, good):
     """J53; the same name twice is fine."""
-    from config.errors import Invalid
+    from core.errors import Invalid
 
     if good:
         assert keys.create(org.account, name=name)[0].name == name
@@ -256,7 +256,7 @@ def test_a_database_that_is_away_is_a_503(org, monkeypatch):
         raise OperationalError
 
     who = org.api()
-    monkeypatch.setattr("messaging.queueing.queue", gone)
+    monkeypatch.setattr("messaging.queue.queueing.queue", gone)
     answer = who.post_json(MESSAGES, org.text())
     refused(answer, 503, "upstream_unavailable", kind="upstream_error")
     assert answer["Retry-After"] == "2"
@@ -267,7 +267,7 @@ def test_a_crash_is_a_500_that_tells_nothing_but_its_id(org, monkeypatch):
         raise RuntimeError("mk_live_secret")
 
     who = org.api()
-    monkeypatch.setattr("messaging.queueing.queue", crash)
+    monkeypatch.setattr("messaging.queue.queueing.queue", crash)
     answer = who.post_json(MESSAGES, org.text())
     refused(answer, 500, "internal_error", kind="internal_error")
     assert b"secret" not in answer.content

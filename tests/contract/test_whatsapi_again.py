@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts import connections
 from accounts.connections import Credentials
 from accounts.models import Connection
-from config.secret import Secret
+from core.secret import Secret
 from messaging.models import Message, Status
-from messaging.timeline import Change, Failure, record
+from messaging.status.timeline import Change, Failure, record
 from tests.factories import api, connect, make_account, make_key, make_message
 from tests.support import meta as support
 from tests.support.fixtures import alice, app_secret, charlie, meta, number

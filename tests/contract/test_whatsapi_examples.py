@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from accounts.models import Account
+from devstack.meta import seed
 from messaging.models import Message, Status
-from messaging.sandbox import seed
-from messaging.timeline import Change, record
+from messaging.status.timeline import Change, record
 from tests.contract.conftest import Service
 from tests.factories import connect, make_account, make_key, make_message, refusal
 

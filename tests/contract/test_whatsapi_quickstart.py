@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from messaging.sandbox import seed
+from devstack.meta import seed
 from tests.contract.conftest import Service, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from messaging.models import Message, Status
-from messaging.timeline import Change, Failure, record
+from messaging.status.timeline import Change, Failure, record
 from tests.factories import api, connect, faulty_fields, make_account, make_message
 from tests.support import meta as support
 from tests.support.fixtures import alice, app_secret, charlie, meta, number

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.models import Account, ApiKey
 from billing import quota
-from messaging import reading
 from messaging.models import Message, Status, Suppression
+from messaging.reports import reading
 from tests.factories import api, connect, faulty_fields, make_account, make_key, make_message
 from tests.support import meta as support
 from tests.support.fixtures import alice, meta, number, sandbox

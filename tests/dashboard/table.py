@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.urls import URLPattern, get_resolver
 
-from accounts.dashboard import NotFound
-from config.developers_guide import library
+from accounts.dashboard.sign_in import NotFound
+from developers.guide import library
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation.template import templatize
 
-from config.spoken import spoken
+from core.ui.refusal_texts import spoken
 from tests.dashboard import table, world
 from tests.dashboard.conftest import make_owned, signed_in
 
 ROOT = Path(settings.BASE_DIR)
 FOLDER = ROOT / "locale" / "ar" / "LC_MESSAGES"
-ROOMS = ("accounts", "billing", "config", "messaging", "webhooks")
+ROOMS = ("core", "accounts", "billing", "webhooks", "messaging", "developers", "config")
 ARABIC = re.compile(r"[\u0600-\u06ff]")
 
 
@@ -81,14 +81,13 @@ SPEAKERS = [
     *(f"billing/{name}.py" for name in ("checkout", "overview")),
     *(
         f"messaging/{name}.py"
-        for name in ("conversations", "doctor", "lint", "numbers", "outcomes", "overview")
+        for name in (
+            *("compose/template", "compose/values", "dashboard/sheets", "inbound/conversations"),
+            *("message_templates/lint", "numbers/doctor", "numbers/verification", "reports/meanings"),
+            *("reports/overview", "send/outcomes", "status/transitions"),
+        )
     ),
-    *(
-        f"messaging/{name}.py"
-        for name in ("composing_templates", "composing_values", "sheets", "transitions")
-    ),
-    *(f"webhooks/{name}.py" for name in ("endpoints", "egress_rules", "records")),
-    "config/developers.py",
+    *(f"webhooks/outgoing/{name}.py" for name in ("endpoints", "egress_rules", "delivery_log")),
 ]
 #: said to programs only, or inside of another sentence
 _NOT_SHOWN = re.compile(r"^(You used |Must be one of: 7|There is no such pl|Asks |SELECT |.* SELECT )")

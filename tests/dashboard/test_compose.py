@@ -8,8 +8,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from config.errors import Invalid
-from messaging import sheets, template_management, template_writing
+from core.errors import Invalid
+from messaging.dashboard import sheets
+from messaging.message_templates import manage as template_management
+from messaging.message_templates import writing as template_writing
 from messaging.models import Batch, Contact, Message, Status, Suppression, Template
 from tests import factories
 from tests.dashboard import data

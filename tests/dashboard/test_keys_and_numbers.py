@@ -8,8 +8,8 @@ import pytest
 
 from accounts import agents, keys
 from accounts.models import ApiKey
-from config.errors import Refusal
-from messaging.sandbox import seed
+from core.errors import Refusal
+from devstack.meta import seed
 from tests import factories
 from tests.dashboard.conftest import make_owned, signed_in
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 from accounts.models import Account
-from messaging import templates
+from messaging.message_templates import store as template_store
 from messaging.models import Message
 from tests import factories
 from tests.dashboard import data
@@ -32,7 +32,7 @@ def enter(tab: Visit, account: Account) -> None:
 def test_a_template_is_filled_sent_and_watched_until_it_is_read(visit: Open, meta):
     alice = make_owned("Alice")
     number = meta.connect(alice)
-    templates.sync(number)
+    template_store.sync(number)
     tab = visit()
     enter(tab, alice)
     tab.open("/app/compose")

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config import requestlog
+from core.http import requestlog
 from messaging.models import Batch, Contact, Message, Status, Suppression, Tally
 from tests import factories
 from tests.dashboard import data

@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts import keys, registration
 from accounts.models import Account, ApiKey, User
-from config.errors import Refusal
+from core.errors import Refusal
 from tests import factories
 from tests.dashboard.conftest import PASSWORD, make_owned, make_person, signed_in
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from accounts import keys, team
 from accounts.models import Account, Invitation, Membership
-from config import ratelimits
-from config.errors import Refusal
-from messaging import retention
+from core.errors import Refusal
+from core.http import ratelimits
 from messaging.models import Message, Status
+from messaging.upkeep import retention
 from tests import factories
 from tests.dashboard.conftest import join, make_owned, make_person, signed_in
 

@@ -17,9 +17,10 @@ from tests.dashboard.conftest import join, make_owned, signed_in
 from tests.dashboard.test_messages_browser import enter
 from tests.pages.conftest import browser, patience, visit
 from tests.webhooks.receiver import receiver, server
-from webhooks import deliveries, endpoints, outbox, records
-from webhooks.endpoints import Given
 from webhooks.models import Delivery, Endpoint
+from webhooks.outgoing import delivery_log, endpoints, outbox
+from webhooks.outgoing import worker as delivery_worker
+from webhooks.outgoing.endpoints import Given
 
 __all__ = ["browser", "patience", "receiver", "server", "visit"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +44,7 @@ def deliver() -> None:
 
     def work() -> None:
         try:
-            deliveries.drain(seconds=20, linger=0.35)
+            delivery_worker.drain(seconds=20, linger=0.35)
         finally:
             connections.close_all()
 
@@ -162,7 +163,7 @@ def test_a_message_shows_the_webhooks_that_told_of_it(client, alice, receiver):
 
 def test_what_was_given_up_is_replayed_in_a_browser(visit, alice, receiver):
     endpoint, _secret = endpoints.create(alice, Given(url=receiver.url, events=["*"]))
-    delivery = records.send_test(alice, endpoint.pk)
+    delivery = delivery_log.send_test(alice, endpoint.pk)
     receiver.answer = lambda got: (500, {})
     deliver()
     Delivery.objects.filter(pk=delivery.pk).update(status=D.FAILED, due_at=None)
@@ -183,7 +184,7 @@ def test_what_was_given_up_is_replayed_in_a_browser(visit, alice, receiver):
 def test_what_strangers_answer_shows_as_text_and_foreign_ids_are_unknown(alice, client, receiver):
     attack = data.attack("answer")
     endpoint, _secret = endpoints.create(alice, Given(url=receiver.url, description=attack))
-    delivery = records.send_test(alice, endpoint.pk)
+    delivery = delivery_log.send_test(alice, endpoint.pk)
     deliver()
     delivery.log.update(response=attack, error=attack)
     delivery.event.__class__.objects.filter(pk=delivery.event_id).update(

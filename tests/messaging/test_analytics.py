@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Account
-from messaging import analytics, tally
 from messaging.models import Message, Status, Tally
-from messaging.timeline import Change, Failure, record
+from messaging.reports import analytics
+from messaging.status import daily_totals
+from messaging.status.timeline import Change, Failure, record
 from tests.factories import api, connect, faulty_fields, make_account, make_message
 from tests.support import meta as support
 
@@ -179,10 +180,10 @@ def test_compacting_keeps_every_sum(alice, charlie):
     ends(charlie, Status.DELIVERED)
     before = summary(alice), summary(charlie)
     rows = Tally.objects.count()
-    tally.compact()
+    daily_totals.compact()
     assert (summary(alice), summary(charlie)) == before
     assert Tally.objects.count() < rows
-    tally.compact()
+    daily_totals.compact()
     assert (summary(alice), summary(charlie)) == before
     assert not Tally.objects.filter(count=0).exists()
 
@@ -193,14 +194,14 @@ def test_compacting_beside_recording_loses_nothing(alice):
 
     def work(index: int) -> None:
         if index % 4 == 0:
-            tally.compact()
+            daily_totals.compact()
         else:
             for message in messages[index::8]:
                 record([Change(message.pk, Status.SENT)])
                 record([Change(message.pk, Status.DELIVERED)])
 
     support.together(8, work)
-    tally.compact()
+    daily_totals.compact()
     data = summary(alice)
     done = [message for index in range(8) if index % 4 for message in messages[index::8]]
     assert data["byStatus"] == {"delivered": len(done), "queued": len(messages) - len(done)}

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
-from messaging import queueing
 from messaging.models import Batch, Message, MessageEvent
+from messaging.queue import queueing
 from tests.factories import api, connect, faulty_fields, make_account
 from tests.support import meta as support
 

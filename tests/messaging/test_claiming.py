@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Connection
-from messaging import backlog, claim_sql
-from messaging.claiming import BULK_SHARE, HORIZON_SECONDS, claim, share
+from config.ops import backlog
 from messaging.models import Message, Status
+from messaging.send import claims_sql
+from messaging.send.claims import BULK_SHARE, HORIZON_SECONDS, claim, share
 from tests import factories
 from tests.support.meta import eventually, make_due, row, together
 
@@ -380,7 +381,7 @@ def plan_beside_a_long_queue(explain: str, values: list | None = None) -> str:
 
 @pytest.mark.django_db
 def test_a_long_queue_of_one_number_makes_no_claim_read_the_table():
-    plan = plan_beside_a_long_queue("EXPLAIN (COSTS off) " + claim_sql.NUMBERS, [0.03, HORIZON_SECONDS, 100])
+    plan = plan_beside_a_long_queue("EXPLAIN (COSTS off) " + claims_sql.NUMBERS, [0.03, HORIZON_SECONDS, 100])
     assert "message_due" in plan
     assert "Seq Scan on messaging_message" not in plan, plan
 

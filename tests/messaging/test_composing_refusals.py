@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from config.errors import Invalid, Refusal
-from messaging.approved import read
-from messaging.composing_templates import fill
-from messaging.composing_unknown import fill_unknown
-from messaging.drafts import ButtonValue, FilledTemplate
+from core.errors import Invalid, Refusal
+from messaging.compose.approved import read
+from messaging.compose.drafts import ButtonValue, FilledTemplate
+from messaging.compose.template import fill
+from messaging.compose.unknown_template import fill_unknown
 from tests.messaging.test_composing_components import (
     COUPON,
     DYNAMIC_URL,

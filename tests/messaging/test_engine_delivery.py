@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Connection
-from config import stopping
-from messaging.drafts import RawTemplate, Text
+from core.jobs import shutdown
+from messaging.compose.drafts import RawTemplate, Text
 from messaging.models import Message, MessageEvent, OrphanStatus, Status
 from tests.support.meta import (
     all_callbacks,
@@ -243,7 +243,7 @@ def test_a_conversation_that_the_customer_began_takes_over_the_message(meta, num
     to = person("0022")
     first = queue(number.account, to=to)
     # The same person writes before we have learnt his other number.
-    from messaging.sandbox.magic import other_wa_id
+    from devstack.meta.magic import other_wa_id
 
     meta.writes(number, other_wa_id(to), text="Hi")
     eventually(lambda: apply_callbacks() and Message.objects.filter(direction="in").exists())
@@ -284,7 +284,7 @@ def test_a_scheduled_message_leaves_at_its_time(meta, number):
     message = queue(number.account, send_at=timezone.now() + timedelta(seconds=1))
     with draining(linger=10):
         eventually(lambda: meta.ledger(message))
-        stopping.request()
+        shutdown.request()
     (line,) = meta.ledger(message)
     assert line.accepted_at >= message.scheduled_for.timestamp()
     assert history(message) == ["scheduled", "queued", "sent"]
@@ -307,7 +307,7 @@ def test_nothing_due_means_no_work(meta, number):
 def test_the_log_of_the_call_carries_the_correlation_id_of_the_request(meta, number, caplog):
     message = queue(number.account)
     Message.objects.filter(pk=message.pk).update(correlation_id="req_both-ends")
-    with caplog.at_level("INFO", logger="messaging.dispatch"):
+    with caplog.at_level("INFO", logger="messaging.send.worker"):
         drain()
     lines = [str(record.msg) for record in caplog.records if "called Meta" in str(record.msg)]
     assert len(lines) == 1

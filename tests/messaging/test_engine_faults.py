@@ -6,11 +6,12 @@ import time
 
 from django.db import OperationalError, connection
 
-from config import stopping, threads
-from messaging import dispatch, outcomes
-from messaging.claiming import claim
+from core.jobs import shutdown, threads
 from messaging.models import Message
-from messaging.timeline import Change, mark, record
+from messaging.send import outcomes
+from messaging.send import worker as send_worker
+from messaging.send.claims import claim
+from messaging.status.timeline import Change, mark, record
 from tests.support.meta import (
     all_callbacks,
     backends,
@@ -39,7 +40,7 @@ def test_a_stop_in_the_middle_gives_back_what_was_not_sent(meta, alice):
     messages = queue_many(alice, 300)
     with draining():
         eventually(lambda: len(meta.ledger()) >= 40)
-        stopping.request()
+        shutdown.request()
     sent = statuses(alice)["sent"]
     assert 40 <= sent < 300
     # Finished what was in flight, gave back the rest: nobody has to wait for a lease.
@@ -50,7 +51,7 @@ def test_a_stop_in_the_middle_gives_back_what_was_not_sent(meta, alice):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM messaging_message WHERE status = 'queued' AND due_at > now()")
         assert cursor.fetchone() == (0,)
-    stopping.reset()
+    shutdown.reset()
     drain(linger=2)  # the slots that were given back are still taken for a moment
     assert statuses(alice) == {"sent": 300}
     assert once_each(meta, messages)
@@ -58,7 +59,7 @@ def test_a_stop_in_the_middle_gives_back_what_was_not_sent(meta, alice):
 
 def test_a_stopped_engine_claims_nothing(meta, number):
     message = queue(number.account)
-    stopping.request()
+    shutdown.request()
     drain()
     assert (status_of(message), meta.ledger()) == ("queued", [])
 
@@ -80,7 +81,7 @@ def test_a_process_has_one_engine_at_a_time(meta, alice):
         eventually(lambda: meta.ledger())
         assert drain().sent == 0  # returns at once: the other one has been rung
         eventually(lambda: statuses(alice) == {"sent": 30})
-        stopping.request()
+        shutdown.request()
     assert once_each(meta, messages)
 
 
@@ -97,7 +98,7 @@ def test_a_worker_that_froze_after_its_mark_does_not_send(meta, number, monkeypa
     receiver_was_well()
     settings.SEND_LEASE_SECONDS = 1.5
     settings.SEND_TIMEOUT_SECONDS = 1.0
-    real = dispatch.payloads.encode
+    real = send_worker.payloads.encode
 
     def freeze(body):
         time.sleep(0.6)  # longer than the slack between lease and call
@@ -105,7 +106,7 @@ def test_a_worker_that_froze_after_its_mark_does_not_send(meta, number, monkeypa
 
     message = queue(number.account)
     with monkeypatch.context() as patched:
-        patched.setattr(dispatch.payloads, "encode", freeze)
+        patched.setattr(send_worker.payloads, "encode", freeze)
         drain(seconds=1)
     assert meta.ledger() == []
     assert status_of(message) == "retrying"  # surely not sent, so there is no question
@@ -139,7 +140,7 @@ def test_a_database_that_drops_its_connections_loses_and_doubles_nothing(meta, a
                 for pid in backends():
                     cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
         eventually(lambda: statuses(alice) == {"sent": 200}, 30)
-        stopping.request()
+        shutdown.request()
     assert once_each(meta, messages)
     all_callbacks(meta)
     assert statuses(alice) == {"read": 200}
@@ -149,7 +150,7 @@ def test_a_database_that_drops_its_connections_loses_and_doubles_nothing(meta, a
 
 def test_an_answer_that_cannot_be_recorded_at_once_is_recorded_later(meta, number, monkeypatch):
     monkeypatch.setattr(threads, "DATABASE_RETRY_SECONDS", 0.01)
-    real, tries = dispatch.record, []
+    real, tries = send_worker.record, []
 
     def away(changes):
         tries.append(len(list(changes)))
@@ -157,7 +158,7 @@ def test_an_answer_that_cannot_be_recorded_at_once_is_recorded_later(meta, numbe
             raise OperationalError("the database is away")
         return real(changes)
 
-    monkeypatch.setattr(dispatch, "record", away)
+    monkeypatch.setattr(send_worker, "record", away)
     message = queue(number.account)
     drain()
     assert tries == [1, 1, 1, 1]
@@ -165,8 +166,8 @@ def test_an_answer_that_cannot_be_recorded_at_once_is_recorded_later(meta, numbe
 
 
 def test_a_claim_that_fails_is_asked_for_again(meta, number, monkeypatch):
-    monkeypatch.setattr(dispatch, "DATABASE_RETRY_SECONDS", 0.01)
-    real, tries = dispatch.claim, []
+    monkeypatch.setattr(send_worker, "DATABASE_RETRY_SECONDS", 0.01)
+    real, tries = send_worker.claim, []
 
     def away(capacity, **more):
         tries.append(capacity)
@@ -174,7 +175,7 @@ def test_a_claim_that_fails_is_asked_for_again(meta, number, monkeypatch):
             raise OperationalError("the database is away")
         return real(capacity, **more)
 
-    monkeypatch.setattr(dispatch, "claim", away)
+    monkeypatch.setattr(send_worker, "claim", away)
     message = queue(number.account)
     drain(linger=2)
     assert status_of(message) == "sent"
@@ -186,7 +187,7 @@ def test_a_mark_that_fails_makes_no_call(meta, number, monkeypatch):
 
     message = queue_text(meta, number)
     with monkeypatch.context() as patched:
-        patched.setattr(dispatch, "mark", away)
+        patched.setattr(send_worker, "mark", away)
         drain()
     assert (status_of(message), meta.ledger()) == ("queued", [])
     let_time_pass(number.account)

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from accounts.models import Connection
-from messaging import outcomes
 from messaging.models import MessageEvent
+from messaging.send import outcomes
 from tests.support.meta import (
     drain,
     history,
@@ -175,7 +175,7 @@ def test_new_credentials_let_a_held_queue_go_out_once(meta, alice):
 
 
 def test_a_refusal_of_the_old_token_says_nothing_about_a_new_one(meta, number):
-    from messaging import pacing
+    from messaging.send import pacing
 
     old = number.access_token_sealed
     meta.connect(number.account)  # the customer saved another one meanwhile

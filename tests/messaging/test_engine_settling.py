@@ -9,12 +9,12 @@ from django.utils import timezone
 from accounts import vault
 from accounts.connections import remove_credentials
 from accounts.models import Connection
-from config import stopping
-from messaging import outcomes
-from messaging.claim_sql import SUSPECT_CRASHES
-from messaging.claiming import claim
-from messaging.housekeeping import expire
+from core.jobs import shutdown
 from messaging.models import Message
+from messaging.send import outcomes
+from messaging.send.claims import claim
+from messaging.send.claims_sql import SUSPECT_CRASHES
+from messaging.upkeep.housekeeping import expire
 from tests.support.meta import (
     all_callbacks,
     drain,
@@ -41,7 +41,7 @@ def test_the_engine_goes_on_sending_after_rows_that_needed_no_call(meta, number)
         try:
             eventually(lambda: status_of(real) == "sent", 5)
         finally:
-            stopping.request()
+            shutdown.request()
 
 
 # --- expired

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from config.ids import uuid7
-from messaging import outcomes
-from messaging.drafts import RawTemplate
+from core.ids import uuid7
+from messaging.compose.drafts import RawTemplate
 from messaging.models import Heartbeat, Message, OrphanStatus
+from messaging.send import outcomes
 from tests.support.meta import (
     all_callbacks,
     apply_callbacks,

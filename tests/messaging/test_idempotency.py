@@ -15,8 +15,9 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts.models import Account, Connection
-from messaging import housekeeping, idempotency, queueing
 from messaging.models import IdempotencyKey, Message, Status
+from messaging.queue import idempotency, queueing
+from messaging.upkeep import housekeeping
 from tests.factories import api, connect, make_account, make_key, make_message
 from tests.support import meta as support
 

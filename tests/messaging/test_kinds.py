@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from config.fields import Fields
-from messaging import kinds_interactive
-from messaging.kinds import KINDS, read_kind, read_reply_to
+from core.http.fields import Fields
+from devstack.meta import interactive as sandbox_interactive
+from messaging.compose import interactive
+from messaging.compose.kinds import KINDS, read_kind, read_reply_to
 from messaging.meta.payloads import build, encode
-from messaging.sandbox import interactive as sandbox_interactive
 from tests.support.kinds import (
     COUPLE,
     GOOD,
@@ -53,7 +53,7 @@ def test_it_reads_what_meta_documents(name):
         # What is passed on unchecked is between the sender and Meta.
         name
         for name, (kind, value, _) in GOOD.items()
-        if kind == "interactive" and value["type"] in kinds_interactive._TYPES
+        if kind == "interactive" and value["type"] in interactive._TYPES
     ],
 )
 def test_what_it_reads_the_sandbox_takes(name):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.fields import Fields
-from messaging.kinds import KINDS, read_kind, read_reply_to
+from core.http.fields import Fields
+from messaging.compose.kinds import KINDS, read_kind, read_reply_to
 from messaging.meta.payloads import build
 from tests.support.kinds import (
     GOOD,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from config.fields import Fields
-from messaging import kinds, kinds_interactive
-from messaging.kinds import KINDS, Native, read_kind
+from core.http.fields import Fields
+from messaging.compose import interactive, kinds
+from messaging.compose.kinds import KINDS, Native, read_kind
 from tests.support.kinds import (
     LINK,
     TEXT_HEADER,
@@ -375,4 +375,4 @@ def test_faults_of_other_fields_do_not_spoil_it():
 
 def test_every_kind_has_a_reader():
     assert set(kinds._READERS) == set(KINDS)
-    assert set(kinds_interactive.MEDIA_EXTRAS) < set(KINDS)
+    assert set(interactive.MEDIA_EXTRAS) < set(KINDS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from messaging import lint
-from messaging.approved import read
-from messaging.drafts import ButtonValue, FilledTemplate
-from messaging.previews import example_values, preview
+from messaging.compose.approved import read
+from messaging.compose.drafts import ButtonValue, FilledTemplate
+from messaging.message_templates import lint
+from messaging.message_templates.previews import example_values, preview
 from tests.messaging.test_composing_components import (
     COUPON,
     DYNAMIC_URL,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from messaging import templates
+from messaging.message_templates import store as template_store
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = {
@@ -103,7 +103,7 @@ def test_a_list_of_templates_that_is_none_is_an_error_of_its_own(files, tmp_path
 
 
 def test_an_accounts_own_templates_are_checked_against(meta, number, files):
-    templates.sync(number)
+    template_store.sync(number)
     source = ("--account", str(number.account_id))
     rows = "template,language,1,2\norder_ready,en_US,Sara,\norder_ready,en,a,b\nlogin_code,en_US,1234,\n"
     code, lines, _ = files(rows, source=source)

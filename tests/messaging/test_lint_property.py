@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.errors import Refusal
-from messaging import lint
-from messaging.approved import read
-from messaging.composing_templates import fill
-from messaging.composing_unknown import fill_unknown
-from messaging.drafts import ButtonValue, FilledTemplate
+from core.errors import Refusal
+from devstack.meta import seed, template_checks
+from devstack.meta.errors import GraphError
+from devstack.meta.world import World
+from messaging.compose.approved import read
+from messaging.compose.drafts import ButtonValue, FilledTemplate
+from messaging.compose.template import fill
+from messaging.compose.unknown_template import fill_unknown
+from messaging.message_templates import lint
+from messaging.message_templates.previews import example_values, preview
 from messaging.meta.payloads import build
-from messaging.previews import example_values, preview
-from messaging.sandbox import seed, template_checks
-from messaging.sandbox.errors import GraphError
-from messaging.sandbox.world import World
 
 WORLD = World.default()
 NUMBER = WORLD.numbers[seed.number(0).phone_number_id]

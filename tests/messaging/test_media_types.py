@@ -8,7 +8,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import ApiKey
-from messaging import filetypes, media
+from messaging import media
+from messaging.compose import filetypes
 from messaging.media import LIMITS
 from tests.factories import Api, api, connect, faulty_fields, make_account, make_key
 from tests.support.fixtures import alice, meta, number, sandbox

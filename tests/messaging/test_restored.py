@@ -8,9 +8,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from config import drains
-from messaging import restored, tasks
+from core.jobs import drains
+from messaging import tasks
 from messaging.models import Home, Message
+from messaging.send import restore_guard
 from tests.factories import api
 from tests.support.meta import make_due, queue_many, row, status_of
 
@@ -19,7 +20,7 @@ from tests.support.meta import make_due, queue_many, row, status_of
 def elsewhere(number, monkeypatch):
     """Five messages wait in a database that comes from another cluster."""
     monkeypatch.setattr(drains, "LINGER_SECONDS", 0.2)
-    assert restored.may_send()
+    assert restore_guard.may_send()
     messages = queue_many(number.account, 4)
     messages += make_due(number, status="submitting", lease_token=1)
     Home.objects.update(cluster=1)
@@ -62,6 +63,6 @@ def test_a_new_database_settles_where_it_is(transactional_db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM messaging_home")
         assert cursor.fetchone() == (0,)
-    assert restored.may_send()
+    assert restore_guard.may_send()
     assert "may send" in said()
-    assert restored.may_send()
+    assert restore_guard.may_send()

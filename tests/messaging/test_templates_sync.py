@@ -9,15 +9,18 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Account, Connection
-from config import stopping
-from messaging import numbers, template_news, template_samples, templates
-from messaging.drafts import ButtonValue, Draft, FilledTemplate
-from messaging.filling import NotReady, fill_all
+from core.jobs import shutdown
+from devstack.meta.routes import templates as routes_templates
+from messaging.compose.drafts import ButtonValue, Draft, FilledTemplate
+from messaging.message_templates import news as template_news
+from messaging.message_templates import samples as template_samples
+from messaging.message_templates import store as template_store
+from messaging.message_templates.named_values import NotReady, fill_all
 from messaging.meta import template_graph
 from messaging.meta.callbacks import parse
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
-from messaging.sandbox import routes_templates
+from messaging.numbers import verification
 from tests import factories
 from tests.support.meta import (
     all_callbacks,
@@ -29,8 +32,8 @@ from tests.support.meta import (
     queue,
     row,
 )
-from webhooks import catalogue, outbox
 from webhooks.models import Event
+from webhooks.outgoing import catalogue, outbox
 
 
 def of_meta(meta, number, name):
@@ -50,7 +53,7 @@ def requests_to(meta):
 
 
 def named(number, name, language="en_US"):
-    return templates.find(number.account_id, number.waba_id, [(name, language)]).get((name, language))
+    return template_store.find(number.account_id, number.waba_id, [(name, language)]).get((name, language))
 
 
 def test_a_sync_stores_every_template_whole_page_by_page(meta, number):
@@ -62,7 +65,7 @@ def test_a_sync_stores_every_template_whole_page_by_page(meta, number):
         )
         copy.id = f"9{count:015d}"
         meta.sandbox.run(waba.add, copy)
-    assert templates.sync(number) == Template.objects.count() == len(waba.templates)
+    assert template_store.sync(number) == Template.objects.count() == len(waba.templates)
     rejected = named(number, "rejected_promo")
     assert (rejected.status, rejected.rejected_reason, rejected.quality) == ("REJECTED", "SCAM", "GREEN")
     assert rejected.raw["id"] == rejected.meta_id
@@ -71,12 +74,12 @@ def test_a_sync_stores_every_template_whole_page_by_page(meta, number):
 
 
 def test_a_second_sync_follows_changes_keeps_ids_and_deletes_what_is_gone(meta, number):
-    templates.sync(number)
+    template_store.sync(number)
     known = named(number, "hello_world")
     changed = of_meta(meta, number, "hello_world")
     changed.status, changed.category = "PAUSED", "MARKETING"
     meta.sandbox.run(meta.world.wabas[number.waba_id].remove, of_meta(meta, number, "order_ready"))
-    templates.sync(number)
+    template_store.sync(number)
     again = named(number, "hello_world")
     assert (again.pk, again.status, again.category) == (known.pk, "PAUSED", "MARKETING")
     assert named(number, "order_ready") is None
@@ -85,77 +88,77 @@ def test_a_second_sync_follows_changes_keeps_ids_and_deletes_what_is_gone(meta, 
 
 
 def test_a_sync_that_fails_changes_nothing_and_is_tried_again(meta, number):
-    templates.sync(number)
+    template_store.sync(number)
     count = Template.objects.count()
     meta.revoke(number)
     with pytest.raises(GraphError):
-        templates.sync(number)
-    templates.want(number.account_id, number.waba_id)
-    assert templates.sync_due() == 1
+        template_store.sync(number)
+    template_store.want(number.account_id, number.waba_id)
+    assert template_store.sync_due() == 1
     state = TemplateSync.objects.get()
-    assert state.error and timedelta(0) < state.due_at - timezone.now() <= templates.AFTER_FAILURE
+    assert state.error and timedelta(0) < state.due_at - timezone.now() <= template_store.AFTER_FAILURE
     assert Template.objects.count() == count
 
 
 def test_a_number_that_is_connected_is_read_and_again_after_half_an_hour(meta, number, charlie):
     meta.connect(charlie, 2)
-    assert templates.sync_due() == 2
+    assert template_store.sync_due() == 2
     assert Template.objects.filter(account=charlie).exists() and named(number, "hello_world")
-    assert templates.sync_due() == 0
+    assert template_store.sync_due() == 0
     TemplateSync.objects.filter(account=charlie).update(due_at=timezone.now())
-    assert templates.sync_due() == 1
-    assert timedelta(minutes=30) == templates.EVERY
+    assert template_store.sync_due() == 1
+    assert timedelta(minutes=30) == template_store.EVERY
     state = TemplateSync.objects.get(account=charlie)
-    assert templates.EVERY - (state.due_at - timezone.now()) < timedelta(minutes=1)
+    assert template_store.EVERY - (state.due_at - timezone.now()) < timedelta(minutes=1)
 
 
 def test_checking_a_number_lets_its_templates_be_read_again(meta, number):
-    templates.sync_due()
+    template_store.sync_due()
     number.refresh_from_db()
-    assert numbers.verify(number).verified
-    assert templates.sync_due() == 1
+    assert verification.verify(number).verified
+    assert template_store.sync_due() == 1
 
 
 def test_readings_stop_after_their_time_and_never_run_twice_in_a_process(meta, number, charlie):
     meta.connect(charlie, 2)
-    assert templates.sync_due(seconds=0) == 0
-    with templates._reading:
-        assert templates.sync_due() == 0
-    stopping.request()
-    assert templates.sync_due() == 0
-    stopping.reset()
-    assert templates.sync_due() == 2
+    assert template_store.sync_due(seconds=0) == 0
+    with template_store._reading:
+        assert template_store.sync_due() == 0
+    shutdown.request()
+    assert template_store.sync_due() == 0
+    shutdown.reset()
+    assert template_store.sync_due() == 2
 
 
 def test_accounts_without_a_usable_number_cost_no_call(meta, number):
-    templates.sync_due()
+    template_store.sync_due()
     TemplateSync.objects.update(due_at=timezone.now())
     Connection.objects.filter(pk=number.pk).update(status=Connection.Status.HELD)
     before = requests_to(meta)
-    templates.sync_due()
+    template_store.sync_due()
     assert "credentials" in TemplateSync.objects.get().error
     Account.objects.filter(pk=number.account_id).update(is_active=False)
     Connection.objects.filter(pk=number.pk).update(status=Connection.Status.ACTIVE)
     TemplateSync.objects.update(due_at=timezone.now())
-    templates.sync_due()
+    template_store.sync_due()
     assert Template.objects.exists() and requests_to(meta) == before
     Connection.objects.filter(pk=number.pk).update(removed_at=timezone.now())
     TemplateSync.objects.update(due_at=timezone.now())
-    templates.sync_due()
+    template_store.sync_due()
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
     assert not Template.objects.exists()  # nobody can send them any more
 
 
 def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
-    templates.sync_due()
+    template_store.sync_due()
     of_meta(meta, number, "hello_world").status = "PAUSED"  # and its callback was lost
     queue(number.account)
     drain()
-    assert templates.sync_due() == 0  # read a moment ago
-    TemplateSync.objects.update(synced_at=timezone.now() - templates.DOUBT_AFTER)
+    assert template_store.sync_due() == 0  # read a moment ago
+    TemplateSync.objects.update(synced_at=timezone.now() - template_store.DOUBT_AFTER)
     queue(number.account)
     drain()
-    assert templates.sync_due() == 1 and named(number, "hello_world").status == "PAUSED"
+    assert template_store.sync_due() == 1 and named(number, "hello_world").status == "PAUSED"
 
 
 # --- an unknown name
@@ -178,11 +181,11 @@ def test_an_unknown_name_is_asked_for_once_and_then_known(meta, number):
 def test_names_that_do_not_exist_do_not_make_us_hammer_meta(meta, number):
     before = requests_to(meta)
     for name in ("nothing_1", "nothing_1", "nothing_2", "nothing_3"):
-        templates.ask_for(number, name)
+        template_store.ask_for(number, name)
     assert requests_to(meta) == before + 1
-    TemplateSync.objects.update(asked_at=timezone.now() - templates.ASK_EVERY)
-    assert not templates.ask_for(number, "nothing_1")  # within its minute
-    assert templates.ask_for(number, "nothing_4")
+    TemplateSync.objects.update(asked_at=timezone.now() - template_store.ASK_EVERY)
+    assert not template_store.ask_for(number, "nothing_1")  # within its minute
+    assert template_store.ask_for(number, "nothing_4")
     assert requests_to(meta) == before + 2
 
 
@@ -200,7 +203,7 @@ def test_asking_for_a_name_never_fails(meta, number, trouble):
         number.status = Connection.Status.HELD
     else:
         number.waba_id = ""
-    templates.ask_for(number, "order_ready")
+    template_store.ask_for(number, "order_ready")
     assert not Template.objects.exists()
 
 
@@ -208,7 +211,7 @@ def test_asking_for_a_name_never_fails(meta, number, trouble):
 
 
 def test_a_samples_file_is_uploaded_once_and_then_sent_by_its_id(meta, number):
-    templates.sync(number)
+    template_store.sync(number)
     draft = Draft(to="14155550100", what=filled("invoice_document", parameters={"1": "Sara"}))
     with pytest.raises(NotReady) as missing:
         fill_all(number.account, number, [draft], final=False)
@@ -227,7 +230,7 @@ def test_a_samples_file_is_uploaded_once_and_then_sent_by_its_id(meta, number):
 
 
 def test_a_sample_that_cannot_be_uploaded_is_sent_by_its_address_and_tried_once_a_minute(meta, number):
-    templates.sync(number)
+    template_store.sync(number)
     meta.revoke(number)
     before = requests_to(meta)
     template = named(number, "product_photo")
@@ -242,12 +245,12 @@ def test_a_sample_that_cannot_be_uploaded_is_sent_by_its_address_and_tried_once_
 
 
 def test_a_sample_that_is_too_large_or_gone_is_left_where_it_is(meta, number, monkeypatch):
-    templates.sync(number)
+    template_store.sync(number)
     template = named(number, "product_photo")
     monkeypatch.setattr(template_graph, "SAMPLE_LIMIT", 10)
     template_samples.ensure(number, template)
     assert not HeaderSample.objects.exists()
-    with templates.graph_for(number) as graph, pytest.raises(GraphUnreachable, match="403"):
+    with template_store.graph_for(number) as graph, pytest.raises(GraphUnreachable, match="403"):
         graph.fetch_sample(meta.sandbox.url + "/v/samples/1?oe=1&oh=x")
 
 
@@ -263,12 +266,12 @@ def test_a_sample_that_is_too_large_or_gone_is_left_where_it_is(meta, number, mo
     ],
 )
 def test_a_sample_is_fetched_from_meta_only(meta, number, address):
-    with templates.graph_for(number) as graph, pytest.raises(ValueError, match="not one of Meta's"):
+    with template_store.graph_for(number) as graph, pytest.raises(ValueError, match="not one of Meta's"):
         graph.fetch_sample(address)
 
 
 def test_a_new_review_forgets_the_uploaded_sample(meta, number):
-    templates.sync(number)
+    template_store.sync(number)
     template = named(number, "product_photo")
     HeaderSample.objects.create(
         template=template, connection=number, media_id="1", uploaded_at=timezone.now()
@@ -344,12 +347,12 @@ def test_older_news_that_come_later_are_not_applied(app_secret, number):
 
 
 def test_a_list_asked_for_before_the_news_does_not_undo_them(meta, number):
-    templates.sync(number)
+    template_store.sync(number)
     template = named(number, "hello_world")
     asked_at = timezone.now()
     tell(number, template, event="PAUSED")
     listed = [template.raw | {"status": "APPROVED", "components": []}]
-    templates.store(number, listed, asked_at=asked_at)
+    template_store.store(number, listed, asked_at=asked_at)
     template.refresh_from_db()
     assert template.status == "PAUSED" and template.components == []
 
@@ -367,20 +370,20 @@ def test_news_of_another_accounts_template_change_nothing(number, charlie):
 
 
 def test_a_template_made_in_whatsapp_manager_is_read_soon_after_its_approval(meta, number):
-    templates.sync_due()
+    template_store.sync_due()
     copy = twin(of_meta(meta, number, "hello_world"), "brand_new", "7" * 16)
     meta.sandbox.run(meta.world.wabas[number.waba_id].add, copy)
     meta.world.templates[copy.id] = copy
     meta.sandbox.run(routes_templates.change_status, meta.world, meta.courier, copy, "APPROVED")
     all_callbacks(meta)
-    assert templates.sync_due() == 1 and named(number, "brand_new")
+    assert template_store.sync_due() == 1 and named(number, "brand_new")
 
 
 def test_changed_components_are_read_again(meta, number):
-    templates.sync_due()
+    template_store.sync_due()
     template = named(number, "hello_world")
     of_meta(meta, number, "hello_world").components = [{"type": "BODY", "text": "New words."}]
     tell(number, template, field="message_template_components_update", message_template_element="New words.")
-    assert templates.sync_due() == 1
+    assert template_store.sync_due() == 1
     template.refresh_from_db()
     assert template.components == [{"type": "BODY", "text": "New words."}]

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import ApiKey, Connection
-from messaging import templates
+from messaging.message_templates import store as template_store
 from messaging.models import HeaderSample, Message, Template
 from tests.support.meta import all_callbacks, drain, row
 from tests.support.v1 import PHONE, TO, Customer, make_customer, refused
@@ -153,7 +153,7 @@ SENDS = {
 
 
 def test_every_kind_of_template_gets_past_metas_checks(meta, org):
-    templates.sync(org.number)
+    template_store.sync(org.number)
     messages = {name: accepted(org, name, language, **values) for name, (language, values) in SENDS.items()}
     drain()
     for name in SENDS:

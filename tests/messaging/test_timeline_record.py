@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from messaging.models import Message, MessageEvent, Status
-from messaging.timeline import Change, Failure, mark, record
+from messaging.status.timeline import Change, Failure, mark, record
 from tests.support.meta import eventually, learnt, make_due, row, status_of, together
 
 TOKEN = 5

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging.models import Status
-from messaging.timeline import Change, Failure, Row, advance
+from messaging.status.timeline import Change, Failure, Row, advance
 
 ID = uuid.UUID(int=7)
 CREATED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

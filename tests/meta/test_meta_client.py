@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.client import (
     ANSWER_LIMIT,
     Accepted,

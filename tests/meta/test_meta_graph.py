@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.codes import Outcome
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 

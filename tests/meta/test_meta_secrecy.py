@@ -8,7 +8,7 @@ import traceback
 
 import pytest
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.client import Number, new_session, send
 from messaging.meta.credentials import appsecret_proof, redact
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable

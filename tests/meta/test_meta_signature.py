@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.meta.callbacks import signature_ok
 
 SECRET = Secret("app-secret")

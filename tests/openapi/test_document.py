@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.dialects.base import DialectView
+from core.http.base import DialectView
 from tests.support.v1 import MESSAGES, TEMPLATES, org
 
 __all__ = ["org"]

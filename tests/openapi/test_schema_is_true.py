@@ -22,16 +22,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from accounts.api import views
 from accounts.models import Account, Connection
-from billing import gate
 from config.wsgi import application
 from messaging import suppressions
 from messaging.models import Batch, Message, Status, Suppression
 from tests import factories
 from tests.openapi.conftest import PLENTY
 from tests.support.v1 import PHONE
-from webhooks import endpoints, records
 from webhooks.models import Delivery
+from webhooks.outgoing import delivery_log, endpoints
 
 CHECKS = [
     not_a_server_error,
@@ -94,7 +94,7 @@ def real(pro: Account, message: Message, number: Connection) -> dict[str, str]:
         pro, source=Message.Source.MOJEEB, connection=number, agent_id=number.agent_id
     )
     endpoint, _ = endpoints.create(pro, endpoints.Given(url="https://hooks.example.com/"))
-    test = records.send_test(pro, endpoint.pk)
+    test = delivery_log.send_test(pro, endpoint.pk)
     Delivery.objects.filter(pk=test.pk).update(status=Delivery.Status.FAILED, due_at=None)
     return {
         "endpoint_id": str(endpoint.pk),
@@ -117,7 +117,7 @@ def test_every_operation_answers_as_documented(
     real: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "REGISTRATIONS_PER_MINUTE", PLENTY)
+    monkeypatch.setattr(views, "REGISTRATIONS_PER_MINUTE", PLENTY)
     method, path = label.split()
     if path.endswith("/retry"):
         Message.objects.filter(pk=message.pk).update(status=Status.FAILED, due_at=None, dry_run=True)

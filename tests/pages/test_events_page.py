@@ -21,10 +21,10 @@ import requests
 import time_machine
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from config.secret import Secret
+from core.secret import Secret
 from tests import factories
-from webhooks import signing
-from webhooks.catalogue import CATALOGUE, TYPES
+from webhooks.outgoing import signing
+from webhooks.outgoing.catalogue import CATALOGUE, TYPES
 
 pytestmark = pytest.mark.django_db
 VECTORS = "/developers/events/vectors.json"

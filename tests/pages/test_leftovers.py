@@ -15,8 +15,8 @@ RUNTIME = {"htmx-request"}
 def sources() -> str:
     """Return everything that may name a class, an icon or a template."""
     files = [*(ROOT / "templates").rglob("*.*"), *(ROOT / "static").glob("*.js")]
-    for room in ("accounts", "billing", "config", "messaging", "webhooks"):
-        files += (ROOT / room).rglob("*.py")
+    for app in ("core", "accounts", "billing", "webhooks", "messaging", "developers", "config"):
+        files += (ROOT / app).rglob("*.py")
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 from django.test import Client
 
-from config.markdown import anchor
+from developers.markdown import anchor
 from tests.dashboard import table, world
 from tests.dashboard.conftest import make_owned, signed_in
 

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import keys
 from accounts.models import Account, ApiKey, Connection
-from config import developers_guide as guide
-from config.developers_guide import library
+from developers import guide
+from developers.guide import library
 from messaging.models import Template
 from tests import factories
 from tests.dashboard import data, world

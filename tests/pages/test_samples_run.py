@@ -17,10 +17,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Account, ApiKey, Connection
-from config.developers_guide import EXAMPLE_AGENT, EXAMPLE_NUMBER_ID, EXAMPLE_PHONE, EXAMPLE_WABA_ID, library
-from messaging import templates
+from developers.guide import EXAMPLE_AGENT, EXAMPLE_NUMBER_ID, EXAMPLE_PHONE, EXAMPLE_WABA_ID, library
+from devstack.meta import seed
+from messaging.message_templates import store as template_store
 from messaging.models import Message, Status
-from messaging.sandbox import seed
 from tests import factories
 from tests.support.fixtures import meta, number, sandbox
 
@@ -84,7 +84,7 @@ def reader(meta, alice, number, live_server, settings, tmp_path, monkeypatch) ->
     """A person with a key in the environment, in a folder with the file that the samples upload."""
     settings.PUBLIC_URL = live_server.url
     settings.WEBHOOK_ALLOW_PRIVATE = True  # the reader's own server is on this machine
-    templates.sync(number)
+    template_store.sync(number)
     number.display_phone = "".join(filter(str.isdigit, seed.number(1).phone))
     number.status = Connection.Status.ACTIVE
     number.save()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import connection
 
 from accounts.models import Account
-from webhooks import outbox
-from webhooks.outbox import Announcement
+from webhooks.outgoing import outbox
+from webhooks.outgoing.outbox import Announcement
 
 
 def happen(account: Account, *names: str, type: str = "message.received") -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from accounts.models import Account, Connection
-from config import stopping
-from messaging.sandbox import seed
-from messaging.sandbox.server import SandboxThread
-from messaging.sandbox.world import World
+from core.jobs import shutdown
+from devstack.meta import seed
+from devstack.meta.server import SandboxThread
+from devstack.meta.world import World
 from tests import factories
 from tests.support.meta import Meta
 
@@ -31,7 +31,7 @@ def meta(transactional_db: None, live_server, sandbox: SandboxThread, settings) 
     made = Meta(sandbox)
     made.begin(f"{live_server.url}/webhooks/whatsapp")
     yield made
-    stopping.reset()
+    shutdown.reset()
     made.end()
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from webhooks.egress import Network
+from webhooks.outgoing.egress import Network
 
 PUBLIC_V4, PUBLIC_V6 = "93.184.216.34", "2606:4700::6810:85e5"
 

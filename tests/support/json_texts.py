@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from config.json import LARGEST, MAX_DEPTH, MAX_DIGITS, MAX_KEYS
+from core.json import LARGEST, MAX_DEPTH, MAX_DIGITS, MAX_KEYS
 
 
 def nested(depth: int) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.fields import Fields
-from messaging.kinds import Native, read_kind
+from core.http.fields import Fields
+from messaging.compose.kinds import Native, read_kind
 
 WAMID = "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQUYzMjEzNDM2RTZGQ0MzMDJBRgA="
 TO = "16505551234"

@@ -16,18 +16,20 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Account, Connection
-from messaging import dispatch, queueing, reading
-from messaging.drafts import Draft, RawTemplate, Text
+from devstack.meta import seed
+from devstack.meta.callbacks import escaped, signature
+from devstack.meta.graph import COURIER
+from devstack.meta.models import SentMessage
+from devstack.meta.server import SandboxThread
+from messaging.compose.drafts import Draft, RawTemplate, Text
 from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status, Template
-from messaging.sandbox import seed
-from messaging.sandbox.callbacks import escaped, signature
-from messaging.sandbox.graph import COURIER
-from messaging.sandbox.models import SentMessage
-from messaging.sandbox.server import SandboxThread
+from messaging.queue import queueing
+from messaging.reports import reading
+from messaging.send import worker as send_worker
+from messaging.tasks import apply_meta
 from tests import factories
-from webhooks import inbox
+from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
-from webhooks.tasks import apply_meta
 
 T = TypeVar("T")
 
@@ -114,7 +116,7 @@ class Meta:
 
     def writes(self, number: Connection, customer: str, **more: Any) -> None:
         """Let a customer write to the number; the callback is on its way when this returns."""
-        from messaging.sandbox import inbound
+        from devstack.meta import inbound
 
         self.sandbox.run(
             inbound.receive,
@@ -220,9 +222,9 @@ def statuses(account: Account) -> dict[str, int]:
 # --- the engine
 
 
-def drain(seconds: float = 20.0, linger: float = 0.3) -> dispatch.Pipeline:
+def drain(seconds: float = 20.0, linger: float = 0.3) -> send_worker.Pipeline:
     """Run the engine until there is nothing left that is due."""
-    return dispatch.drain(seconds=seconds, linger=linger)
+    return send_worker.drain(seconds=seconds, linger=linger)
 
 
 @contextlib.contextmanager

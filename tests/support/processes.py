@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 import redis
 
-from config.supervisor import read_env_file
+from devstack.launcher.supervisor import read_env_file
 from tests.support.meta import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,7 +148,7 @@ class System:
         self.output: list[str] = []
         self.browser = Browser()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "config.supervisor"],
+            [sys.executable, "-m", "devstack.launcher.supervisor"],
             cwd=ROOT,
             env=self.env,
             stdout=subprocess.PIPE,

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from config.embedded import Embedded
+from devstack.launcher.embedded import Embedded
 
 # Set explicitly, also to nothing: a developer's .env must not reach the tests.
 ENVIRONMENT = {

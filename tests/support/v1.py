@@ -11,7 +11,7 @@ import pytest
 from accounts import agents
 from accounts.connections import Credentials, add_number
 from accounts.models import Account, Agent, ApiKey, Connection
-from config.secret import Secret
+from core.secret import Secret
 from tests import factories
 from tests.factories import Api
 

@@ -7,10 +7,11 @@ import json
 import pytest
 from django.db import OperationalError
 
-from messaging.sandbox import seed
-from messaging.sandbox.callbacks import signature
+from devstack.meta import seed
+from devstack.meta.callbacks import signature
+from messaging.inbound import meta_endpoint
 from tests.support.meta import envelope, post, raw_of, status_item
-from webhooks import inbox, receivers
+from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("app_secret")]
@@ -30,7 +31,7 @@ BROKEN = {
     "a very long number": b'{"a": ' + b"9" * 5000 + b"}",
     "deep lists": b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}",
     "deep objects": b'{"a": ' * 5000 + b"1" + b"}" * 5000,
-    "too many keys": json.dumps({str(key): 1 for key in range(receivers.MAX_KEYS + 1)}).encode(),
+    "too many keys": json.dumps({str(key): 1 for key in range(meta_endpoint.MAX_KEYS + 1)}).encode(),
 }
 
 
@@ -52,13 +53,13 @@ def padded(number, size: int) -> bytes:
 
 
 def test_a_body_of_the_largest_size_is_taken(number):
-    raw = padded(number, receivers.MAX_BYTES)
-    assert len(raw) == receivers.MAX_BYTES
+    raw = padded(number, meta_endpoint.MAX_BYTES)
+    assert len(raw) == meta_endpoint.MAX_BYTES
     assert post(raw).status_code == 200
 
 
 def test_a_larger_body_is_refused_also_with_a_right_signature(number):
-    assert post(padded(number, receivers.MAX_BYTES + 1)).status_code == 413
+    assert post(padded(number, meta_endpoint.MAX_BYTES + 1)).status_code == 413
     assert not InboundEvent.objects.exists()
 
 

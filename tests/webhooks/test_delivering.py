@@ -15,12 +15,15 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from webhooks import claims, deliveries, delivery_sql, endpoints, notices, outbox, records
-from webhooks.endpoints import Given
-from webhooks.lines import FIRST_WINDOW
 from webhooks.models import Attempt, Delivery, Endpoint, Event
-from webhooks.outbox import Announcement
-from webhooks.schedule import DELAYS
+from webhooks.outgoing import claims, delivery_log, endpoints, outbox
+from webhooks.outgoing import claims_sql as delivery_sql
+from webhooks.outgoing import mails as endpoint_mails
+from webhooks.outgoing import worker as delivery_worker
+from webhooks.outgoing.endpoints import Given
+from webhooks.outgoing.outbox import Announcement
+from webhooks.outgoing.schedule import DELAYS
+from webhooks.outgoing.windows import FIRST_WINDOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +50,7 @@ def publish(account, count=1, subjects=None):
 
 
 def drain(seconds=20.0):
-    return deliveries.drain(seconds=seconds, linger=0.35)
+    return delivery_worker.drain(seconds=seconds, linger=0.35)
 
 
 def drain_until_tried(attempts):
@@ -194,8 +197,8 @@ def test_410_disables_at_once_and_says_so(alice, receiver, make):
     endpoint.refresh_from_db()
     assert (endpoint.enabled, endpoint.off) == (False, Endpoint.Off.GONE)
     assert not Delivery.objects.filter(due_at__isnull=False).exists()
-    assert notices.tell_owners() == 1
-    assert notices.tell_owners() == 0
+    assert endpoint_mails.tell_owners() == 1
+    assert endpoint_mails.tell_owners() == 0
     assert "410" in mail.outbox[-1].body
     assert endpoint.url in mail.outbox[-1].body
     assert mail.outbox[-1].to == [alice.email]
@@ -206,12 +209,12 @@ def test_five_days_of_failures_disable_with_a_mail_after_an_hour_a_day_and_at_th
     receiver.answer = lambda got: (500, {})
     publish(alice, 2)
     drain()
-    assert notices.tell_owners() == 0
+    assert endpoint_mails.tell_owners() == 0
     subjects = []
     for hours in (1, 24):
         Endpoint.objects.update(failing_since=timezone.now() - timedelta(hours=hours), paused_until=None)
-        assert notices.tell_owners() == 1
-        assert notices.tell_owners() == 0
+        assert endpoint_mails.tell_owners() == 1
+        assert endpoint_mails.tell_owners() == 0
         subjects.append(mail.outbox[-1].subject)
     Endpoint.objects.update(failing_since=timezone.now() - timedelta(days=5), paused_until=None)
     pass_time(400)
@@ -219,7 +222,7 @@ def test_five_days_of_failures_disable_with_a_mail_after_an_hour_a_day_and_at_th
     endpoint.refresh_from_db()
     assert (endpoint.enabled, endpoint.off) == (False, Endpoint.Off.FAILING)
     assert set(Delivery.objects.values_list("status", flat=True)) == {D.SKIPPED}
-    assert notices.tell_owners() == 1
+    assert endpoint_mails.tell_owners() == 1
     subjects.append(mail.outbox[-1].subject)
     assert subjects == [
         "Your webhook endpoint has been failing for an hour",
@@ -375,7 +378,15 @@ def test_a_lease_that_ran_out_is_tried_by_another_and_a_late_success_counts(alic
 
 def outcome(claim, status):
     return claims.Outcome(
-        claim, deliveries.judge(status, tried=1), timezone.now(), 5, status, "", "http://x/", {}, "a\x00b"
+        claim,
+        delivery_worker.judge(status, tried=1),
+        timezone.now(),
+        5,
+        status,
+        "",
+        "http://x/",
+        {},
+        "a\x00b",
     )
 
 
@@ -392,12 +403,12 @@ def test_a_replay_delivers_each_once_and_leaves_what_is_on_its_way_alone(alice, 
     Delivery.objects.filter(pk__in=ids[5:6]).update(status=D.PENDING, due_at=now + timedelta(hours=1))
     receiver.forget()
     span = {"since": now - timedelta(hours=1), "until": now + timedelta(hours=1)}
-    assert records.replay_range(alice, endpoint.pk, **span, everything=False) == 5
-    assert records.replay_range(alice, endpoint.pk, **span, everything=False) == 0
+    assert delivery_log.replay_range(alice, endpoint.pk, **span, everything=False) == 5
+    assert delivery_log.replay_range(alice, endpoint.pk, **span, everything=False) == 0
     drain()
     assert len(receiver.got) == len(set(receiver.ids())) == 5
     receiver.forget()
-    assert records.replay_range(alice, endpoint.pk, **span, everything=True) == 7
+    assert delivery_log.replay_range(alice, endpoint.pk, **span, everything=True) == 7
     drain()
     assert len(receiver.got) == len(set(receiver.ids())) == 7
     assert [got.json["data"]["n"] for got in receiver.got] != []
@@ -410,7 +421,7 @@ def test_a_replay_begins_the_schedule_anew_and_keeps_the_log(alice, receiver, ma
     drain()
     delivery = Delivery.objects.get()
     receiver.answer = lambda got: (500, {})
-    records.replay(alice, endpoint.pk, delivery.pk)
+    delivery_log.replay(alice, endpoint.pk, delivery.pk)
     drain()
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts, delivery.attempts_before) == (D.PENDING, 2, 1)
@@ -420,7 +431,7 @@ def test_a_replay_begins_the_schedule_anew_and_keeps_the_log(alice, receiver, ma
 
 def test_a_test_event_reaches_an_endpoint_that_wants_none_of_its_type(alice, receiver, make):
     endpoint, secret = make(events=["number.held"])
-    delivery = records.send_test(alice, endpoint.pk)
+    delivery = delivery_log.send_test(alice, endpoint.pk)
     drain()
     (got,) = receiver.got
     assert got.json["event"] == "webhook.test"
@@ -451,7 +462,7 @@ def test_the_sweep_forgets_what_is_older_than_thirty_days_except_what_is_due(ali
             created_at=old,
         )
         Attempt.objects.create(delivery=made, number=1, at=old, milliseconds=1, url="x")
-    assert records.sweep() == 2
+    assert delivery_log.sweep() == 2
     assert Delivery.objects.count() == 4
     assert Event.objects.count() == 4
     assert Delivery.objects.filter(pk=keep.pk).exists()

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from config.failpoints import NAMES
+from core.failpoints import NAMES
 from tests.webhooks.receiver import Receiver
-from webhooks import endpoints, outbox
-from webhooks.endpoints import Given
 from webhooks.models import Attempt, Delivery, Event
-from webhooks.outbox import Announcement
+from webhooks.outgoing import endpoints, outbox
+from webhooks.outgoing.endpoints import Given
+from webhooks.outgoing.outbox import Announcement
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ import yarl
 
 from tests.support.internet import PUBLIC_V4, PUBLIC_V6, Authority, Internet, answering
 from tests.webhooks.test_egress_rules import REFUSED
-from webhooks import egress
+from webhooks.outgoing import egress
 
 URL = "https://good.example/hook"
 

@@ -6,8 +6,8 @@ import ipaddress
 
 import pytest
 
-from config.errors import Invalid
-from webhooks.egress_rules import address_allowed, check_url
+from core.errors import Invalid
+from webhooks.outgoing.egress_rules import address_allowed, check_url
 
 PLAIN = """
 https://127.0.0.1/ https://127.0.0.2/ https://0.0.0.0/ https://0.1.2.3/ https://10.0.0.1/ https://172.16.0.1/

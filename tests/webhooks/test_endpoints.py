@@ -8,10 +8,10 @@ import pytest
 
 from accounts.models import ApiKey
 from tests.factories import api, faulty_fields, make_key, without_trace
-from webhooks import outbox, records
-from webhooks.endpoints import MOST_ENDPOINTS
 from webhooks.models import Delivery, Endpoint, Event
-from webhooks.outbox import Announcement
+from webhooks.outgoing import delivery_log, outbox
+from webhooks.outgoing.endpoints import MOST_ENDPOINTS
+from webhooks.outgoing.outbox import Announcement
 
 pytestmark = pytest.mark.django_db
 
@@ -257,7 +257,7 @@ def test_events_from_before_the_endpoint_existed_can_be_replayed_to_it(who, alic
     endpoint = Endpoint.objects.get()
     path = f"/webhook-endpoints/{made['id']}/replay"
     assert who.post_json(path, {"since": "2020-01-01T00:00:00Z"}).json()["data"] == {"replayed": 3}
-    fresh = records.of_endpoint(endpoint)
+    fresh = delivery_log.of_endpoint(endpoint)
     assert [one.event.id for one in fresh] == list(Event.objects.order_by("-id").values_list("pk", flat=True))
 
 

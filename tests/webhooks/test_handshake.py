@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.connections import remove_credentials
-from messaging.sandbox import seed
+from devstack.meta import seed
 
 SHARED = "/webhooks/whatsapp"
 pytestmark = pytest.mark.django_db

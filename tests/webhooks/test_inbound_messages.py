@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from devstack.meta import inbound
 from messaging.models import Contact, Message, MessageEvent, Template
-from messaging.sandbox import inbound
 from tests.support.meta import (
     all_callbacks,
     apply_callbacks,
@@ -179,7 +179,7 @@ def test_news_of_other_fields_is_taken_without_complaint(number, field):
     ids=["NUL", "half a pair", "halves the wrong way round"],
 )
 def test_characters_that_cannot_be_stored_do_not_cost_the_message(number, written, readable):
-    from messaging.sandbox.callbacks import escaped
+    from devstack.meta.callbacks import escaped
 
     raw = escaped(envelope(number, messages=[text_item("wamid.1", CUSTOMER, "PLACE")]))
     raw = raw.replace(b"PLACE", written.encode())
@@ -264,7 +264,7 @@ def test_the_sandboxs_news_of_a_template_is_followed(meta, number):
     )
     template = know_template(number, "UTILITY")
     Template.objects.filter(pk=template.pk).update(meta_id=known.id)
-    from messaging.sandbox import routes_templates
+    from devstack.meta.routes import templates as routes_templates
 
     meta.sandbox.run(
         routes_templates.change_status, meta.world, meta.courier, known, "PAUSED", "too many blocks"

@@ -9,8 +9,10 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from messaging import housekeeping, receiving
+from messaging.inbound import apply_callbacks as inbound_apply_callbacks
 from messaging.models import Message, MessageEvent, OrphanStatus, Status
+from messaging.tasks import apply_meta
+from messaging.upkeep import housekeeping
 from tests.support.meta import (
     apply_callbacks,
     envelope,
@@ -24,9 +26,8 @@ from tests.support.meta import (
     text_item,
     together,
 )
-from webhooks import inbox, keeper
+from webhooks.incoming import archive, inbox
 from webhooks.models import InboundEvent
-from webhooks.tasks import apply_meta
 
 pytestmark = pytest.mark.usefixtures("app_secret")
 META = InboundEvent.Source.META
@@ -150,14 +151,14 @@ def test_every_entry_change_and_item_counts_by_itself(number):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_callback_that_explodes_harms_only_itself(number, monkeypatch):
-    real = receiving.parse
+    real = inbound_apply_callbacks.parse
 
     def explosive(payload):
         if "bomb" in payload:
             raise RuntimeError("boom")
         return real(payload)
 
-    monkeypatch.setattr(receiving, "parse", explosive)
+    monkeypatch.setattr(inbound_apply_callbacks, "parse", explosive)
     messages = make_due(number, 5, status=Status.SUBMITTING)
     bodies = [envelope(number, statuses=[status_for(one, "sent")]) for one in messages]
     for body in [*bodies[:2], {"bomb": 1}, *bodies[2:]]:
@@ -174,19 +175,19 @@ def test_a_callback_that_explodes_harms_only_itself(number, monkeypatch):
     # After its last try it is left for an operator, with the reason.
     assert (bad.attempts, bad.due_at, bad.applied_at) == (inbox.MAX_ATTEMPTS, None, None)
     assert "boom" in bad.parked[0]["reason"]
-    assert keeper.unseal(bad.pk, bytes(bad.raw)) == b'{"bomb":1}'
+    assert archive.unseal(bad.pk, bytes(bad.raw)) == b'{"bomb":1}'
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_item_that_explodes_harms_only_itself(number, monkeypatch):
-    real = receiving.contacts.of_sender
+    real = inbound_apply_callbacks.contacts.of_sender
 
     def explosive(number, *, wa_id, **more):
         if wa_id == "14155550666":
             raise RuntimeError("boom")
         return real(number, wa_id=wa_id, **more)
 
-    monkeypatch.setattr(receiving.contacts, "of_sender", explosive)
+    monkeypatch.setattr(inbound_apply_callbacks.contacts, "of_sender", explosive)
     people = ["14155550001", "14155550666", "14155550002"]
     items = [text_item(f"wamid.{one}", one) for one in people]
     post(envelope(number, messages=items))

@@ -9,10 +9,11 @@ import pytest
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from messaging import receiving, recipients
+from messaging.compose import recipients
+from messaging.inbound import apply_callbacks
 from messaging.models import Contact, Message
 from tests.support.meta import envelope, make_due, post, text_item, together
-from webhooks import inbox
+from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("app_secret")]
@@ -20,9 +21,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 PEOPLE = [f"1415555{n:04d}" for n in range(40)]
 
 
-def callback(number, worker: int, people: list[str]) -> receiving.Callback:
+def callback(number, worker: int, people: list[str]) -> apply_callbacks.Callback:
     messages = [text_item(f"wamid.{worker}.{phone}", phone) for phone in people]
-    return receiving.Callback(uuid.uuid4(), None, envelope(number, messages=messages))
+    return apply_callbacks.Callback(uuid.uuid4(), None, envelope(number, messages=messages))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known people", "new people"])
@@ -34,7 +35,7 @@ def test_workers_that_meet_the_same_people_in_opposite_order_do_not_deadlock(num
     def work(worker: int) -> None:
         people = PEOPLE if worker % 2 else PEOPLE[::-1]
         with transaction.atomic():
-            assert not receiving.apply([callback(number, worker, people)]).parked
+            assert not apply_callbacks.apply([callback(number, worker, people)]).parked
 
     together(4, work)
     assert Message.objects.filter(direction="in").count() == 4 * len(PEOPLE)
@@ -43,7 +44,9 @@ def test_workers_that_meet_the_same_people_in_opposite_order_do_not_deadlock(num
 def test_what_one_person_wrote_keeps_its_order(number):
     writes = [text_item(f"wamid.{n}", PEOPLE[n % 3], f"{n}") for n in range(12)]
     with transaction.atomic():
-        receiving.apply([receiving.Callback(uuid.uuid4(), None, envelope(number, messages=writes))])
+        apply_callbacks.apply(
+            [apply_callbacks.Callback(uuid.uuid4(), None, envelope(number, messages=writes))]
+        )
     for which in range(3):
         bodies = Message.objects.filter(recipient=PEOPLE[which]).order_by("pk").values_list("body", flat=True)
         assert [int(body) for body in bodies] == [n for n in range(12) if n % 3 == which]
@@ -52,10 +55,10 @@ def test_what_one_person_wrote_keeps_its_order(number):
 def test_a_customer_may_be_written_to_while_what_he_wrote_is_applied(number):
     """The accept waits for no batch of callbacks: it only refers to the contact."""
     with transaction.atomic():
-        receiving.apply([callback(number, 0, PEOPLE[:2])])
+        apply_callbacks.apply([callback(number, 0, PEOPLE[:2])])
     known = Contact.objects.get(connection=number, wa_id=PEOPLE[0])
     with transaction.atomic():
-        receiving.apply([callback(number, 1, PEOPLE[:2])])
+        apply_callbacks.apply([callback(number, 1, PEOPLE[:2])])
         together(1, lambda _: make_due(number, 1, contact_id=known.pk))
 
 

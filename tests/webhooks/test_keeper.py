@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.vault import CannotOpen, new_key
-from messaging import housekeeping
 from messaging.models import Message, MessageEvent, Status, Suppression, Template
+from messaging.upkeep import housekeeping
 from tests.factories import connect
 from tests.support.meta import (
     apply_callbacks,
@@ -30,7 +30,7 @@ from tests.support.meta import (
     status_of,
     text_item,
 )
-from webhooks import inbox, keeper
+from webhooks.incoming import archive, inbox
 from webhooks.models import InboundEvent
 
 pytestmark = [pytest.mark.usefixtures("app_secret"), pytest.mark.django_db]
@@ -60,7 +60,7 @@ def test_what_a_person_wrote_is_not_in_the_database_in_the_clear(number):
     assert "wamid" not in stored
     event = InboundEvent.objects.get()
     assert event.names == ""
-    assert keeper.unseal(event.pk, bytes(event.raw)) == raw_of(body)
+    assert archive.unseal(event.pk, bytes(event.raw)) == raw_of(body)
 
 
 def test_a_kept_callback_opens_only_in_its_own_row(number):
@@ -68,7 +68,7 @@ def test_a_kept_callback_opens_only_in_its_own_row(number):
         post(envelope(number, statuses=[], nonce=nonce))
     first, second = InboundEvent.objects.order_by("id")
     with pytest.raises(CannotOpen):
-        keeper.unseal(second.pk, bytes(first.raw))
+        archive.unseal(second.pk, bytes(first.raw))
 
 
 @pytest.mark.parametrize("position", [0, 3, 11, 12, 20, -1])
@@ -78,10 +78,10 @@ def test_an_altered_callback_does_not_open(number, position):
     altered = bytearray(event.raw)
     altered[position] ^= 1
     if position == 0:  # no longer a sealed value at all: then it must not be JSON either
-        assert keeper.unseal(event.pk, bytes(altered))[:1] != b"{"
+        assert archive.unseal(event.pk, bytes(altered))[:1] != b"{"
         return
     with pytest.raises(CannotOpen):
-        keeper.unseal(event.pk, bytes(altered))
+        archive.unseal(event.pk, bytes(altered))
 
 
 def test_a_callback_stored_before_callbacks_were_sealed_is_still_applied(number):
@@ -127,9 +127,9 @@ def test_a_rotation_seals_kept_callbacks_anew(number, settings):
     call_command("rotate_credentials_key", stdout=out)
     assert "resealed 3 kept callbacks" in out.getvalue()
     settings.CREDENTIALS_KEYS = [new]
-    opened = {keeper.unseal(one.pk, bytes(one.raw)) for one in InboundEvent.objects.all()}
+    opened = {archive.unseal(one.pk, bytes(one.raw)) for one in InboundEvent.objects.all()}
     assert opened == {raw_of(body) for body in bodies}
-    assert not any(count.resealed for count in keeper.reseal())
+    assert not any(count.resealed for count in archive.reseal())
 
 
 def test_a_rotation_says_which_callbacks_it_could_not_open(number, settings):
@@ -174,13 +174,13 @@ def test_how_long_is_a_setting(number, settings, days, age, kept):
     post(envelope(number, statuses=[]))
     apply_callbacks()
     aged(age)
-    keeper.sweep()
+    archive.sweep()
     assert InboundEvent.objects.exclude(raw=b"").exists() is kept
 
 
 def test_what_is_still_to_be_applied_is_kept_however_old(number, settings, monkeypatch):
     settings.CALLBACKS_KEPT_DAYS = 0
-    monkeypatch.setattr(keeper, "BATCH", 2)
+    monkeypatch.setattr(archive, "BATCH", 2)
     message = make_due(number, status=Status.SUBMITTING)[0]
     post(envelope(number, statuses=[status_for(message, "sent")]))
     aged(40)
@@ -188,7 +188,7 @@ def test_what_is_still_to_be_applied_is_kept_however_old(number, settings, monke
         post(envelope(number, statuses=[], nonce=nonce))
     InboundEvent.objects.exclude(pk=InboundEvent.objects.earliest("received_at").pk).update(due_at=None)
     aged(1, due_at=None)
-    assert keeper.sweep() == keeper.Swept(emptied=5, deleted=0)
+    assert archive.sweep() == archive.Swept(emptied=5, deleted=0)
     apply_callbacks()
     assert status_of(message) == "sent"
 
@@ -257,7 +257,7 @@ def test_old_news_does_not_undo_what_came_later(number):
 
 
 def test_they_come_in_the_order_in_which_they_came_first(number, monkeypatch):
-    monkeypatch.setattr(keeper, "BATCH", 2)
+    monkeypatch.setattr(archive, "BATCH", 2)
     for nonce in range(7):
         post(envelope(number, statuses=[], nonce=nonce))
     apply_callbacks()

@@ -17,14 +17,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from config.secret import Secret
+from core.secret import Secret
 from tests.factories import make_key
 from tests.support.events import happen, settled
 from tests.support.meta import eventually
-from webhooks import pulling, signing
-from webhooks.listening import Listener, Refused, secret_for
 from webhooks.models import Event
 from webhooks.models import Listener as Registered
+from webhooks.outgoing import pulling, signing
+from webhooks.outgoing.listening import Listener, Refused, secret_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -9,12 +9,12 @@ from django.db import connection, transaction
 
 from bench.chaos import invariants
 from messaging.models import Message, Status
-from messaging.timeline import Change, record
+from messaging.status.timeline import Change, record
 from tests import factories
-from webhooks import endpoints, outbox
-from webhooks.endpoints import Given
 from webhooks.models import Delivery, Endpoint, Event
-from webhooks.outbox import Announcement
+from webhooks.outgoing import endpoints, outbox
+from webhooks.outgoing.endpoints import Given
+from webhooks.outgoing.outbox import Announcement
 
 pytestmark = pytest.mark.django_db
 

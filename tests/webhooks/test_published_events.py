@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from accounts.models import Connection
 from billing import tasks as billing_tasks
-from billing.notices import QuotaWarning
-from messaging import pacing
+from billing.mails import QuotaWarning
+from devstack.meta import inbound
 from messaging.meta.callbacks import phone_number_ids
 from messaging.models import Message, Status
-from messaging.sandbox import inbound
+from messaging.send import pacing
 from tests import factories
 from tests.factories import TOKEN, api, connect
 from tests.support.meta import (
@@ -32,9 +32,9 @@ from tests.support.meta import (
     text_item,
 )
 from tests.webhooks.test_meta_examples import bodies, payload_of
-from webhooks import pulling
-from webhooks.catalogue import CATALOGUE
 from webhooks.models import Event
+from webhooks.outgoing import pulling
+from webhooks.outgoing.catalogue import CATALOGUE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("app_secret")]
 

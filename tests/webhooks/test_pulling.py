@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from tests.factories import api, faulty_fields, make_account, make_key, without_trace
 from tests.support.events import happen, settled
 from tests.support.meta import eventually, together
-from webhooks import pulling
 from webhooks.models import Event
+from webhooks.outgoing import pulling
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

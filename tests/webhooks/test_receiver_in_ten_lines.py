@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from config.secret import Secret
+from core.secret import Secret
 from messaging.models import Status
 from tests.factories import api
 from tests.pages.test_events_page import free_port, receiver, running
 from tests.support.meta import apply_callbacks, envelope, make_due, post, status_for
-from webhooks import deliveries, signing
 from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.outgoing import signing
+from webhooks.outgoing import worker as delivery_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("app_secret")]
 
@@ -26,12 +27,12 @@ def test_a_status_of_metas_arrives_and_a_foreign_secret_does_not(alice, number, 
         for status in ("sent", "read"):
             post(envelope(number, statuses=[status_for(message, status)]))
             apply_callbacks()
-        assert deliveries.drain(seconds=20.0, linger=0.35).delivered == 2
+        assert delivery_worker.drain(seconds=20.0, linger=0.35).delivered == 2
         endpoint = Endpoint.objects.get()
         endpoint.seal("secret", signing.new_secret())
         endpoint.save()
         assert api(alice).post_json(f"/webhook-endpoints/{made['id']}/test").status_code < 300
-        assert deliveries.drain(seconds=20.0, linger=0.35).delivered == 0
+        assert delivery_worker.drain(seconds=20.0, linger=0.35).delivered == 0
     said = process.stdout.read().decode()
     assert said.count("message.status_updated") == 2
     assert "世界 👋" in said

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from webhooks.schedule import ATTEMPTS, DELAYS, JITTER, judge, seconds_of
+from webhooks.outgoing.schedule import ATTEMPTS, DELAYS, JITTER, judge, seconds_of
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 

@@ -10,11 +10,12 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from webhooks import claims, deliveries, endpoints, outbox
-from webhooks.endpoints import Given
-from webhooks.lines import FIRST_WINDOW, share
 from webhooks.models import Delivery
-from webhooks.outbox import Announcement
+from webhooks.outgoing import claims, endpoints, outbox
+from webhooks.outgoing import worker as delivery_worker
+from webhooks.outgoing.endpoints import Given
+from webhooks.outgoing.outbox import Announcement
+from webhooks.outgoing.windows import FIRST_WINDOW, share
 
 HOOKS = 8
 
@@ -34,14 +35,16 @@ def test_a_hanging_account_leaves_places_to_whoever_comes_later(
 ):
     """Her eight endpoints may have four requests each under way, twice as many as there are places."""
     settings.WEBHOOK_TIMEOUT_SECONDS = 20.0
-    monkeypatch.setattr(deliveries, "CAPACITY", 16)
-    monkeypatch.setattr(deliveries, "LEASED_AT_MOST", 40)
+    monkeypatch.setattr(delivery_worker, "CAPACITY", 16)
+    monkeypatch.setattr(delivery_worker, "LEASED_AT_MOST", 40)
     hanging = [f"/hangs{n}" for n in range(HOOKS)]
     receiver.hangs = set(hanging)
     hooks(alice, receiver, *hanging)
     hooks(charlie, receiver, "/healthy")
     publish(alice, 30)
-    runner = threading.Thread(target=lambda: (deliveries.drain(seconds=15, linger=0.5), connection.close()))
+    runner = threading.Thread(
+        target=lambda: (delivery_worker.drain(seconds=15, linger=0.5), connection.close())
+    )
     runner.start()
     ends = time.monotonic() + 10
     while sum(receiver.under_way.values()) < 8 and time.monotonic() < ends:

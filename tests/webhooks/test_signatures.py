@@ -9,12 +9,12 @@ import pytest
 from accounts import vault
 from accounts.connections import remove_credentials
 from accounts.models import Connection
+from devstack.meta import seed
+from devstack.meta.callbacks import signature
 from messaging.models import Message, OrphanStatus, Status
-from messaging.sandbox import seed
-from messaging.sandbox.callbacks import signature
 from tests import factories
 from tests.support.meta import apply_callbacks, envelope, make_due, post, raw_of, status_for, status_of
-from webhooks import keeper
+from webhooks.incoming import archive
 from webhooks.models import InboundEvent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("app_secret")]
@@ -34,7 +34,7 @@ def body(number, message) -> bytes:
 
 
 def own_secret(number: Connection, secret: str = OWN) -> Connection:
-    from config.secret import Secret
+    from core.secret import Secret
 
     number.app_secret = Secret(secret)
     number.save(update_fields=["app_secret_sealed"])
@@ -60,7 +60,7 @@ def test_a_signed_callback_is_stored_and_applied(body, message):
     answer = post(body)
     assert (answer.status_code, answer.json()) == (200, {"success": True})
     stored = InboundEvent.objects.get()
-    kept = keeper.unseal(stored.pk, bytes(stored.raw))
+    kept = archive.unseal(stored.pk, bytes(stored.raw))
     assert (kept, stored.account, stored.source) == (body, None, "meta")
     assert was_applied(message)
 

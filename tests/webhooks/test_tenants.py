@@ -6,8 +6,8 @@ import pytest
 
 from accounts.connections import remove_credentials
 from accounts.models import Connection
+from devstack.meta import seed
 from messaging.models import Contact, Message, OrphanStatus, Status, Template
-from messaging.sandbox import seed
 from tests import factories
 from tests.support.meta import (
     apply_callbacks,

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts import keys
 from accounts.models import PLANS, ApiKey
 from accounts.registration import register
-from config.errors import Refusal
+from core.errors import Refusal
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import os
 
 import environ
 
-from config.addresses import broker_url
+from core.addresses import broker_url
 
 SECRET_KEY = "only-for-the-benchmark"
 DEBUG = False

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.connections import save_credentials
 from accounts.models import Account, Connection
-from config.errors import Refusal
-from config.secret import Secret
-from messaging import numbers
+from core.errors import Refusal
+from core.secret import Secret
+from messaging.numbers import verification
 
 
 class Command(BaseCommand):
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         except Refusal as refusal:
             raise CommandError(refusal.message) from None
         Connection.objects.filter(pk=number.pk).update(display_phone=options["phone"][1:])
-        diagnosis = numbers.verify(number)
+        diagnosis = verification.verify(number)
         result = {
             "connection_id": str(number.pk),
             "verified": diagnosis.verified,

@@ -20,10 +20,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Account
-from config.errors import Refusal
-from messaging import approved, lint
-from messaging.shared_lint import finding_object, known, missing, state_of
-from messaging.shared_mojeeb_templates import read_values
+from core.errors import Refusal
+from messaging.api.lint_shapes import finding_object, known, missing, state_of
+from messaging.api.v1.template_shapes import read_values
+from messaging.compose import approved
+from messaging.message_templates import lint
 
 _BUTTON = re.compile(r"button\.([0-9]{1,2})\.([a-z_]{1,30})")
 _OBJECTS = ("limited_time_offer", "carousel")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from messaging import restored
+from messaging.send import restore_guard
 
 
 class Command(BaseCommand):
@@ -27,8 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Release, or report."""
         if options["cancel"] or options["keep"]:
-            ended = restored.release(keep=options["keep"])
+            ended = restore_guard.release(keep=options["keep"])
             self.stdout.write(f"Sending goes on; {ended} messages were ended.")
             return
-        state = "may send" if restored.may_send() else "sends nothing: it was restored or moved"
-        self.stdout.write(f"This database {state}. {restored.open_count()} messages wait.")
+        state = "may send" if restore_guard.may_send() else "sends nothing: it was restored or moved"
+        self.stdout.write(f"This database {state}. {restore_guard.open_count()} messages wait.")

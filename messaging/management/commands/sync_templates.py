@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Connection
 from accounts.vault import CannotOpen
+from messaging.message_templates.store import sync
 from messaging.meta.graph import GraphError, GraphUnreachable
-from messaging.templates import sync
 
 
 class Command(BaseCommand):

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.secret import Secret
-from webhooks import signing
-from webhooks.catalogue import CATALOGUE
-from webhooks.listening import Listener, Refused, secret_for
+from core.secret import Secret
+from webhooks.outgoing import signing
+from webhooks.outgoing.catalogue import CATALOGUE
+from webhooks.outgoing.listening import Listener, Refused, secret_for
 
 
 class Command(BaseCommand):

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from accounts.models import Account
-from webhooks import keeper
+from webhooks.incoming import archive
 
 _AGO = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 account_id = Account.objects.only("pk").get(pk=options["account"]).pk
             except (Account.DoesNotExist, ValidationError):
                 raise CommandError("No account has this id.") from None
-        count = keeper.again(
+        count = archive.again(
             since=since, until=until, account_id=account_id, unfinished=options["unfinished"]
         )
         self.stdout.write(f"{count} callbacks will be applied again")

@@ -1,0 +1,1 @@
+"""The grammar of both APIs: base views, envelopes, readers, limits, OpenAPI."""

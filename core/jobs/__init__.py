@@ -1,0 +1,1 @@
+"""Long-running workers: their loop, wake-ups, threads, shutdown."""

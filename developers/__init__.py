@@ -1,0 +1,1 @@
+"""The public site: guides, errors, events, the API explorer."""

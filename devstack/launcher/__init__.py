@@ -1,0 +1,1 @@
+"""Starts the whole of Hermod on one machine."""

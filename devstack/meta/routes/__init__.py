@@ -1,0 +1,1 @@
+"""The addresses of the stand-in, by subject."""

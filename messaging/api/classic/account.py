@@ -1,0 +1,246 @@
+"""The WhatsAPI face of accounts: register, who am I, credentials, rotate."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import connections, keys
+from accounts.api.classic import schemas
+from accounts.api.views import KeyView, by_address
+from accounts.authentication import caller, key_of
+from accounts.models import Account
+from accounts.registration import check_email, register
+from core.errors import Invalid, invalid
+from core.http.classic import WhatsAPIView, ok
+from core.http.fields import Fields
+from core.http.openapi import answers
+from core.http.wire import body_of
+from core.secret import Secret
+from messaging.numbers import verification
+from webhooks.outgoing import endpoints
+
+#: how long a rotated key may work on
+LONGEST_GRACE_SECONDS = 7 * 24 * 3600
+ONBOARDING_BYTES = 4_096
+_META_ID = re.compile(r"[0-9]{5,20}")
+_TOKEN = re.compile(r"[!-~]{20,2000}")
+_APP_SECRET = re.compile(r"[!-~]{8,200}")
+
+
+class Register(WhatsAPIView):
+    """``POST /auth/register``."""
+
+    authentication_classes = []
+    permission_classes = []
+    rate = staticmethod(by_address)
+
+    @extend_schema(
+        operation_id="register",
+        summary="Create an account and get an API key",
+        tags=["Account"],
+        auth=[],
+        request=schemas.RegisterBody,
+        responses=answers(201, schemas.Registered, 409, 429, public=True),
+    )
+    def post(self, request: Request) -> Response:
+        """The key is shown in this answer and never again: store it at once."""
+        fields = Fields(body_of(request))
+        name = fields.text("name", required=True, longest=200)
+        email = (fields.text("email", required=True, longest=254) or "").strip()
+        password = fields.text("password", longest=200)
+        if email:
+            try:
+                check_email(email)
+            except Invalid as found:
+                fields.faults += found.fields
+        fields.done()
+        fresh = register(name=(name or "").strip(), email=email, password=password)
+        return ok({"apiKey": fresh.api_key.reveal(), "plan": fresh.account.plan}, status=201)
+
+
+def me(account: Account) -> dict[str, Any]:
+    """Write an account as ``GET /auth/me`` shows it."""
+    number = connections.default_connection(account)
+    return {
+        "name": account.name,
+        "email": account.email,
+        "plan": account.plan,
+        "messagesSent": account.messages_sent,
+        "byocConfigured": number is not None,
+        "webhookUrl": endpoints.default_url(account),
+    }
+
+
+class Me(KeyView):
+    """``GET /auth/me``."""
+
+    @extend_schema(
+        operation_id="getMe",
+        summary="Your account",
+        tags=["Account"],
+        responses=answers(200, schemas.Me, 429, body=False),
+    )
+    def get(self, request: Request) -> Response:
+        """Your account's details. The API key is not part of them."""
+        return ok(me(caller(request)))
+
+
+class Credentials(KeyView):
+    """``PUT`` and ``DELETE /auth/me/credentials``."""
+
+    live_only = True
+
+    @extend_schema(
+        operation_id="saveCredentials",
+        summary="Save your Meta credentials",
+        tags=["Account"],
+        request=schemas.CredentialsBody,
+        responses=answers(200, schemas.CredentialsSaved, 409, 429),
+    )
+    def put(self, request: Request) -> Response:
+        """From now on messages go out from this number. The token is stored encrypted and never shown."""
+        fields = Fields(body_of(request))
+        token = fields.text("whatsappAccessToken", required=True, longest=2_000)
+        number_id = fields.text("whatsappPhoneNumberId", required=True, longest=100)
+        waba_id = fields.text("whatsappBusinessAccountId", longest=100)
+        app_secret = fields.text("whatsappAppSecret", longest=200)
+        if token and not _TOKEN.fullmatch(token):
+            fields.fault("whatsappAccessToken", "Must be a Meta access token; they begin with EAA.")
+        if number_id and not _META_ID.fullmatch(number_id):
+            fields.fault(
+                "whatsappPhoneNumberId",
+                "Must be the Phone number ID from Meta (5 to 20 digits), not the phone number.",
+            )
+        if waba_id and not _META_ID.fullmatch(waba_id):
+            fields.fault("whatsappBusinessAccountId", "Must be 5 to 20 digits.")
+        if app_secret and not _APP_SECRET.fullmatch(app_secret):
+            fields.fault("whatsappAppSecret", "Must be the App Secret of your Meta app.")
+        fields.done()
+        number = connections.save_credentials(
+            caller(request),
+            access_token=Secret(token or ""),
+            phone_number_id=number_id or "",
+            waba_id=waba_id,
+            app_secret=Secret(app_secret) if app_secret else None,
+        )
+        return ok(
+            {
+                "byocConfigured": True,
+                "whatsappPhoneNumberId": number.phone_number_id,
+                "verified": False,
+                "callbackUrl": callback_url(number.callback_key),
+                "verifyToken": number.verify_token,
+            }
+        )
+
+    @extend_schema(
+        operation_id="removeCredentials",
+        summary="Remove your Meta credentials",
+        tags=["Account"],
+        request=None,
+        responses=answers(200, schemas.CredentialsRemoved, 429, body=False),
+    )
+    def delete(self, request: Request) -> Response:
+        """Forgets the token. Messages that still wait for it will fail and say so."""
+        connections.remove_credentials(caller(request))
+        return ok({"byocConfigured": False})
+
+
+def callback_url(callback_key: str) -> str:
+    """Return a connection's own callback address, to paste into Meta's app settings."""
+    return f"{settings.PUBLIC_URL}/webhooks/whatsapp/{callback_key}"
+
+
+class VerifyCredentials(KeyView):
+    """``POST /auth/me/credentials/verify``."""
+
+    @extend_schema(
+        operation_id="verifyCredentials",
+        summary="Check your Meta credentials with Meta",
+        tags=["Account"],
+        request=None,
+        responses=answers(200, schemas.Verification, 429, body=False),
+    )
+    def post(self, request: Request) -> Response:
+        """Asks Meta and answers with one line per check; a failed one says how to mend it."""
+        number = connections.default_connection(caller(request))
+        if number is None:
+            raise invalid("credentials", "No credentials are saved. Save them with PUT /auth/me/credentials.")
+        diagnosis = verification.verify(number)
+        return ok(
+            {
+                "verified": diagnosis.verified,
+                "phoneNumber": number.display_phone or None,
+                "verifiedName": number.verified_name or None,
+                "whatsappBusinessAccountId": number.waba_id or None,
+                "checks": [
+                    {
+                        "check": line.check,
+                        "ok": line.ok,
+                        "message": line.message,
+                        "fix": line.fix,
+                        "code": line.code,
+                    }
+                    for line in diagnosis.checks
+                ],
+            }
+        )
+
+
+class RotateKey(KeyView):
+    """``POST /auth/me/rotate-key``."""
+
+    all_agents = False  # the new key is limited like the old one
+
+    @extend_schema(
+        operation_id="rotateKey",
+        summary="Replace your API key",
+        tags=["Account"],
+        request=schemas.RotateBody,
+        responses=answers(200, schemas.RotatedKey, 409, 429),
+    )
+    def post(self, request: Request) -> Response:
+        """The old key stops working at once, or after `graceSeconds`; the new one is shown only here."""
+        fields = Fields(body_of(request))
+        grace = fields.whole("graceSeconds", least=0, most=LONGEST_GRACE_SECONDS) or 0
+        fields.done()
+        return ok({"apiKey": keys.rotate(key_of(request), grace=timedelta(seconds=grace)).reveal()})
+
+
+class Onboarding(KeyView):
+    """``GET`` and ``PUT /auth/me/onboarding``."""
+
+    live_only = True
+
+    @extend_schema(
+        operation_id="getOnboarding",
+        summary="Where you stand in the set-up",
+        tags=["Account"],
+        responses=answers(200, schemas.OnboardingState, 429, body=False),
+    )
+    def get(self, request: Request) -> Response:
+        """What was stored with PUT."""
+        return ok({"onboarding": caller(request).onboarding})
+
+    @extend_schema(
+        operation_id="saveOnboarding",
+        summary="Note where you stand in the set-up",
+        tags=["Account"],
+        request=schemas.OnboardingBody,
+        responses=answers(200, schemas.OnboardingState, 429),
+    )
+    def put(self, request: Request) -> Response:
+        """Any small object: the set-up resumes from it and suggests what to do next."""
+        state = body_of(request)
+        if len(orjson.dumps(state)) > ONBOARDING_BYTES:
+            raise invalid("", f"Must be at most {ONBOARDING_BYTES} bytes of JSON.")
+        Account.objects.filter(pk=caller(request).pk).update(onboarding=state)
+        return ok({"onboarding": state})

@@ -1,0 +1,301 @@
+"""The WhatsAPI face of sending: one message, many, again, not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import plans
+from accounts.api.views import SEND, KeyView
+from accounts.authentication import caller, key_of
+from core.errors import FieldError, Invalid, Refusal, invalid
+from core.http.classic import ok, when
+from core.http.fields import Fields
+from core.http.openapi import IDEMPOTENCY_KEY, answers
+from core.http.wire import body_of
+from messaging.api.classic import schemas
+from messaging.api.classic.base import ID_PARAMETER, Accepted, accept, find
+from messaging.compose.drafts import Draft, Priority, RawTemplate, Text, What
+from messaging.compose.kinds import KINDS, read_kind, read_reply_to
+from messaging.models import Message
+from messaging.queue import queueing
+
+TEXT_LONGEST = 4_096  # characters, not bytes (W5)
+METADATA_BYTES = 16 * 1024  # W16
+FURTHEST = timedelta(days=366)  # W8
+#: bounds of expiresIn: shorter than half a minute expires in the queue, Meta itself gives up after 30 days
+SHORTEST_SECONDS = 30
+LONGEST_SECONDS = 30 * 24 * 3600
+_TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}")
+#: faults listed in one answer; a thousand bad items need not be told a thousand times
+FAULTS_NAMED = 100
+
+
+def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
+    """Read one message as the document describes it. Raises ``Invalid`` with every faulty field."""
+    fields = Fields(data, prefix)
+    to = fields.phone("to")
+    what = _what(fields)
+    send_at = fields.moment("sendAt")
+    if send_at is not None:
+        now = timezone.now()
+        if send_at <= now:
+            fields.fault("sendAt", "Must be in the future.")
+        elif send_at > now + FURTHEST:
+            fields.fault("sendAt", "Must be within one year from now.")
+    metadata = fields.mapping("metadata") or {}
+    if len(orjson.dumps(metadata)) > METADATA_BYTES:
+        fields.fault("metadata", f"Must be at most {METADATA_BYTES} bytes of JSON.")
+    dry_run = fields.flag("dry_run")
+    expires_in = fields.whole("expiresIn", least=SHORTEST_SECONDS, most=LONGEST_SECONDS)
+    priority = fields.choice("priority", [*Priority])
+    reply_to = read_reply_to(fields)
+    fallback = _template(fields, "fallbackTemplate")
+    if fallback is not None and not isinstance(what, Text):
+        fields.fault("fallbackTemplate", "Belongs to message only.")
+    fields.done()
+    assert what is not None
+    return Draft(
+        to=to,
+        what=what,
+        send_at=send_at,
+        metadata=metadata,
+        dry_run=dry_run,
+        expires_in=None if expires_in is None else timedelta(seconds=expires_in),
+        priority=Priority(priority) if priority else None,
+        reply_to=reply_to,
+        fallback=fallback,
+    )
+
+
+def _what(fields: Fields) -> What | None:
+    given = [name for name in ("message", "template", *KINDS) if fields.given(name)]
+    if len(given) > 1:
+        fields.fault(given[0], f"Send one of {', '.join(given)}, not several.")
+        return None
+    if not given:
+        fields.fault("message", "Send message or template; one of them is required.")
+        return None
+    if given == ["message"]:
+        body = fields.text("message", longest=TEXT_LONGEST)
+        return Text(body, preview_url=fields.flag("previewUrl")) if body else None
+    if given == ["template"]:
+        return _template(fields, "template")
+    return read_kind(fields, given[0])
+
+
+def _template(fields: Fields, member: str) -> RawTemplate | None:
+    inner = fields.mapping(member)
+    if inner is None:
+        return None
+    part = Fields(inner, f"{fields.prefix}{member}.")
+    name = part.text("name", required=True, longest=512)
+    if name and not _TEMPLATE_NAME.fullmatch(name):
+        part.fault("name", "Must be lower-case letters, digits and underscores, as in WhatsApp Manager.")
+    if isinstance(inner.get("language"), dict):
+        part.fault("language", 'Must be a plain string such as "en_US", unlike in Meta\'s own API.')
+        language = None
+    else:
+        language = part.text("language", required=True, longest=20)
+    if language and not _LANGUAGE.fullmatch(language):
+        part.fault("language", "Must be a language code such as en_US.")
+    components = inner.get("components")
+    if components is not None:
+        if not isinstance(components, list):
+            part.fault("components", "Must be a list.")
+        else:
+            for index, component in enumerate(components):
+                kind = component.get("type") if isinstance(component, dict) else None
+                if not isinstance(kind, str):
+                    part.fault(f"components[{index}]", "Must be an object with a type.")
+    fields.faults += part.faults
+    return RawTemplate(name or "", language or "", components if isinstance(components, list) else None)
+
+
+class SendMessage(KeyView):
+    """``POST /send-message``."""
+
+    scope = SEND
+
+    @extend_schema(
+        operation_id="sendMessage",
+        summary="Send a message",
+        tags=["Messages"],
+        request=schemas.SendBody,
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.Accepted, 409, 429),
+        examples=[
+            OpenApiExample(
+                "Template",
+                {"to": "14155552671", "template": {"name": "hello_world", "language": "en_US"}},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "Text",
+                {
+                    "to": "14155552671",
+                    "message": "Hi Sarah! Your order #1234 has shipped.",
+                    "metadata": {"orderId": "1234"},
+                },
+                request_only=True,
+            ),
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Stores one message and answers at once; the message goes out in the background."""
+        data = body_of(request)
+
+        def send(draft: Draft) -> Accepted:
+            queued = queueing.queue(
+                caller(request), draft, source=Message.Source.WHATSAPI, api_key=key_of(request)
+            )
+            return 202, {
+                "id": str(queued.id),
+                "status": queued.status,
+                "scheduledFor": when(queued.scheduled_for),
+            }
+
+        return accept(request, lambda: _as_key(request, read_draft(data)), send)
+
+
+class SendBulk(KeyView):
+    """``POST /messages/bulk``."""
+
+    scope = SEND
+
+    max_body_bytes = 8 * 1024 * 1024
+    max_keys = 250_000
+
+    @extend_schema(
+        operation_id="sendBulk",
+        summary="Send many messages",
+        tags=["Messages"],
+        request=schemas.BulkBody,
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.BulkAccepted, 409, 429),
+        examples=[
+            OpenApiExample(
+                "Two templates",
+                {
+                    "messages": [
+                        {"to": "14155552671", "template": {"name": "hello_world", "language": "en_US"}},
+                        {"to": "447911123456", "template": {"name": "hello_world", "language": "en_US"}},
+                    ]
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """All or nothing: a malformed item refuses the whole request and nothing is queued."""
+        data = body_of(request)
+
+        def send(drafts: list[Draft]) -> Accepted:
+            batch, queued = queueing.queue_batch(
+                caller(request), drafts, source=Message.Source.WHATSAPI, api_key=key_of(request)
+            )
+            return 202, {
+                "batchId": str(batch.pk),
+                "totalMessages": batch.total,
+                "queued": batch.total - batch.refused,
+                "failedCount": batch.refused,
+                "failures": [
+                    {
+                        "index": index,
+                        "id": str(one.id),
+                        "to": one.to,
+                        "failure": one.failure.slug,
+                        "message": one.failure.message,
+                    }
+                    for index, one in enumerate(queued)
+                    if one.failure
+                ],
+            }
+
+        return accept(request, lambda: _read_many(request, data.get("messages")), send)
+
+
+def _read_many(request: Request, items: Any) -> list[Draft]:
+    """Read all items and name every fault of every one (W27). Raises ``Refusal`` by the plan, ``Invalid``."""
+    most = plans.bulk_limit(caller(request).plan)
+    if not most:
+        raise Refusal(
+            "plan_not_eligible",
+            "Bulk sending is not part of the free plan. Upgrade to send many messages in one request.",
+        )
+    if not isinstance(items, list) or not items:
+        raise invalid("messages", "Must be a list of at least one message.")
+    if len(items) > most:
+        raise invalid("messages", f"Your plan takes at most {most} messages in one request.")
+    drafts: list[Draft] = []
+    faults: list[FieldError] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            faults.append(FieldError(f"messages[{index}]", "Must be an object."))
+            continue
+        try:
+            drafts.append(_as_key(request, read_draft(item, f"messages[{index}].")))
+        except Invalid as found:
+            faults += found.fields
+    if faults:
+        raise Invalid(faults[:FAULTS_NAMED])
+    return drafts
+
+
+def _as_key(request: Request, draft: Draft) -> Draft:
+    """A test key sends nothing for real."""
+    return queueing.as_test(draft) if key_of(request).is_test else draft
+
+
+class RetryMessage(KeyView):
+    """``POST /messages/:id/retry``."""
+
+    scope = SEND
+
+    @extend_schema(
+        operation_id="retryMessage",
+        summary="Send a failed message again",
+        tags=["Messages"],
+        request=None,
+        parameters=[ID_PARAMETER, IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.Retried, 404, 409, 429),
+    )
+    def post(self, request: Request, message_id: str) -> HttpResponse:
+        """Only a message whose status is `failed`; it keeps its id and its timeline goes on."""
+
+        def again(message: Message) -> Accepted:
+            as_test = key_of(request).is_test
+            queueing.retry(caller(request), message.pk, as_test=as_test)
+            return 202, {"id": str(message.pk), "status": "queued"}
+
+        return accept(request, lambda: find(caller(request), message_id), again)
+
+
+class CancelMessage(KeyView):
+    """``POST /messages/:id/cancel``."""
+
+    scope = SEND
+
+    @extend_schema(
+        operation_id="cancelMessage",
+        summary="Cancel a message that has not been sent",
+        tags=["Messages"],
+        request=None,
+        parameters=[ID_PARAMETER],
+        responses=answers(200, schemas.Canceled, 404, 409, 429, body=False),
+    )
+    def post(self, request: Request, message_id: str) -> Response:
+        """Works until the message is handed to WhatsApp; after that it is a 409."""
+        message = find(caller(request), message_id)
+        queueing.cancel(caller(request), message.pk, as_test=key_of(request).is_test)
+        return ok({"id": str(message.pk), "status": "canceled"})

@@ -1,0 +1,158 @@
+"""The WhatsAPI face of the suppression list, and the set-up's test message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.views import SEND, KeyView
+from accounts.authentication import caller, key_of
+from accounts.connections import default_connection
+from accounts.models import Account, Connection
+from core.errors import Refusal, invalid
+from core.http.classic import ok, when
+from core.http.fields import PHONE, Fields
+from core.http.openapi import IDEMPOTENCY_KEY, answers
+from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, Query
+from core.http.wire import body_of
+from messaging import suppressions
+from messaging.api.classic import schemas
+from messaging.api.classic.base import Accepted, accept
+from messaging.compose.drafts import Draft, RawTemplate
+from messaging.models import Message, Suppression
+from messaging.queue import queueing
+
+#: every new WhatsApp account has this template (contract: the quickstart)
+TEST_TEMPLATE = RawTemplate("hello_world", "en_US")
+
+
+def suppression_object(row: Suppression) -> dict[str, Any]:
+    """Write an entry of the list."""
+    return {
+        "to": row.phone,
+        "reason": row.reason,
+        "marketingOnly": row.marketing_only,
+        "note": row.note,
+        "createdAt": when(row.created_at),
+    }
+
+
+class Suppressions(KeyView):
+    """``GET`` and ``POST /suppressions``."""
+
+    live_only = True  # there is one list; a rehearsal must neither silence people nor undo their stop
+
+    @extend_schema(
+        operation_id="listSuppressions",
+        summary="Recipients you must not write to",
+        tags=["Suppressions"],
+        parameters=[
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": 20}, "query"),
+            OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
+        ],
+        responses=answers(
+            200, schemas.SuppressionObject, 429, many=True, pagination=schemas.PlainPages, body=False
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first. Stop words and WhatsApp's own opt-outs are added by themselves."""
+        query = Query(request)
+        limit, page = min(query.number("limit", LIMIT_DEFAULT), LIMIT_MOST), query.number("page", 1)
+        query.done()
+        rows = Suppression.objects.filter(account=caller(request)).order_by("-id")
+        total = rows.count()
+        first = min((page - 1) * limit, total)
+        return ok(
+            [suppression_object(row) for row in rows[first : first + limit]],
+            pagination={"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)},
+        )
+
+    @extend_schema(
+        operation_id="addSuppression",
+        summary="Stop writing to somebody",
+        tags=["Suppressions"],
+        request=schemas.SuppressionBody,
+        responses=answers(201, schemas.SuppressionObject, 429),
+    )
+    def post(self, request: Request) -> Response:
+        """Messages to this number are refused from now on, and those already queued fail."""
+        fields = Fields(body_of(request))
+        phone = fields.phone("to")
+        marketing_only = fields.flag("marketingOnly")
+        note = fields.text("note", longest=200) or ""
+        fields.done()
+        row = suppressions.suppress(
+            caller(request).pk,
+            phone,
+            reason=Suppression.Reason.MANUAL,
+            marketing_only=marketing_only,
+            note=note,
+        )
+        return ok(suppression_object(row), status=201)
+
+
+class SuppressionDetail(KeyView):
+    """``DELETE /suppressions/:to``."""
+
+    live_only = True
+
+    @extend_schema(
+        operation_id="removeSuppression",
+        summary="Allow writing to somebody again",
+        tags=["Suppressions"],
+        request=None,
+        parameters=[OpenApiParameter("phone", {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}, "path")],
+        responses=answers(200, schemas.SuppressionRemoved, 404, 429, body=False),
+    )
+    def delete(self, request: Request, phone: str) -> Response:
+        """Only when the person has asked for it."""
+        if not PHONE.fullmatch(phone) or not suppressions.lift(caller(request).pk, phone):
+            raise Refusal("not_found", "This number is not on the list.")
+        return ok({"to": phone, "removed": True})
+
+
+class TestMessage(KeyView):
+    """``POST /auth/me/test-message``."""
+
+    scope = SEND
+
+    @extend_schema(
+        operation_id="sendTestMessage",
+        summary="Send hello_world to yourself",
+        tags=["Account"],
+        request=schemas.TestMessageBody,
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(202, schemas.Accepted, 409, 429),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """For the set-up: needs verified credentials, then marks the first send as done."""
+        account = caller(request)
+        fields = Fields(body_of(request))
+
+        def read() -> Draft:
+            to = fields.phone("to")
+            fields.done()
+            number = default_connection(account)
+            if number is None or number.status != Connection.Status.ACTIVE:
+                raise invalid(
+                    "credentials", "Verify your credentials first: POST /auth/me/credentials/verify."
+                )
+            draft = Draft(to=to, what=TEST_TEMPLATE)
+            return queueing.as_test(draft) if key_of(request).is_test else draft
+
+        def send(draft: Draft) -> Accepted:
+            queued = queueing.queue(
+                account,
+                draft,
+                source=Message.Source.WHATSAPI,
+                api_key=key_of(request),
+            )
+            state = {**account.onboarding, "firstMessageQueued": True}
+            Account.objects.filter(pk=account.pk).update(onboarding=state)
+            return 202, {"id": str(queued.id), "status": queued.status, "scheduledFor": None}
+
+        return accept(request, read, send)

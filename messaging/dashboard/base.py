@@ -1,0 +1,154 @@
+"""What the dashboard's pages of messaging share: filters of a list, cursors, sending once per form."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import orjson
+from django import forms
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Account
+from core.http.fields import PHONE
+from core.jobs.wakeup import wake
+from core.json import character_problem
+from messaging.models import Status
+from messaging.queue import idempotency
+from messaging.reports import analytics
+from messaging.reports.reading import Wanted
+
+PAGE = 25
+
+#: what a person may choose, as customers name the statuses
+STATUSES = [
+    word
+    for word in dict.fromkeys(analytics.SHOWN.get(Status(word), word) for word in Status.values)
+    if word != Status.RECEIVED
+]
+
+
+def clean(text: str | None, longest: int = 255) -> str:
+    """Return a parameter's text, empty when it is too long or has characters that cannot be looked for."""
+    text = (text or "").strip()
+    return "" if len(text) > longest or character_problem(text) else text
+
+
+def digits(text: str) -> str:
+    """Return the digits of a number as people write it; anything but a number stays as it is."""
+    bare = "".join(char for char in text if char not in " +-().\u00a0/")
+    return bare.removeprefix("00") if bare.isdigit() and bare.isascii() else text
+
+
+def ident(text: str | None) -> uuid.UUID | None:
+    """Read an id from the query string; None when it is none."""
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None
+
+
+def day(text: str | None) -> date | None:
+    """Read a day (YYYY-MM-DD); None when it is none."""
+    try:
+        return date.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of a list of messages as they stand in its address. What cannot be read filters nothing."""
+
+    status: str = ""
+    search: str = ""
+    batch: str = ""
+    since: str = ""
+    until: str = ""
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Filters:
+        """Read them from a query string."""
+        status = query.get("status", "")
+        batch = ident(query.get("batch"))
+        since, until = day(query.get("from")), day(query.get("to"))
+        return cls(
+            status if status in STATUSES else "",
+            clean(query.get("q")),
+            str(batch) if batch else "",
+            since.isoformat() if since else "",
+            until.isoformat() if until else "",
+        )
+
+    @property
+    def any(self) -> bool:
+        """Tell whether the list is narrowed at all."""
+        return bool(self.status or self.search or self.batch or self.since or self.until)
+
+    def query(self, **more: str) -> str:
+        """Write them as a query string, with ``more`` behind."""
+        made = QueryDict(mutable=True)
+        values = {"status": self.status, "q": self.search, "batch": self.batch}
+        values |= {"from": self.since, "to": self.until, **more}
+        for name, value in values.items():
+            if value:
+                made[name] = value
+        return made.urlencode()
+
+    def wanted(self) -> Wanted:
+        """Say the same to the core; days are the reader's."""
+        statuses = [Status(word) for word in Status.values if shown(word) == self.status]
+        since, until = day(self.since), day(self.until)
+        return Wanted(
+            statuses=statuses or None,
+            batch_id=ident(self.batch),
+            search=self.search or None,
+            created_from=_midnight(since) if since else None,
+            created_to=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
+        )
+
+
+def shown(word: str) -> str:
+    """Return a status as customers know it."""
+    return analytics.SHOWN.get(Status(word), word)
+
+
+def _midnight(of: date) -> datetime:
+    return timezone.make_aware(datetime.combine(of, time.min))
+
+
+def new_token() -> str:
+    """Return what a form carries so that it counts once, however often its button is pressed."""
+    return uuid.uuid4().hex
+
+
+def once(account: Account, token: str, body: dict[str, Any], work: Callable[[], dict[str, Any]]) -> Any:
+    """Do a form's ``work`` in a transaction, at most once for its token, and knock on the engine's door.
+
+    Returns what ``work`` returned, the first time's when the form comes again. Raises what ``work``
+    raises, and ``Refusal`` (``idempotency_mismatch``) when the form came again with other values.
+    """
+    key = f"dashboard:{token}" if token.isalnum() and len(token) <= 64 else None
+    print_ = idempotency.fingerprint("POST", "/app", body)
+    answer = idempotency.once(account, key, print_, lambda: (200, work()))
+    if not answer.replayed:
+        wake("messages")
+    return orjson.loads(answer.body)
+
+
+class PhoneField(forms.CharField):
+    """A number as people write it; becomes digits with the country code."""
+
+    def clean(self, value: str) -> str:
+        """Take out what people put between the digits. Raises ``ValidationError``."""
+        found = digits(super().clean(value))
+        if not PHONE.fullmatch(found):
+            raise forms.ValidationError(
+                _("Write the number with its country code, for example +1 415 555 2671.")
+            )
+        return found

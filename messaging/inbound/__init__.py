@@ -1,0 +1,1 @@
+"""What Meta calls us with."""

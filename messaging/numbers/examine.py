@@ -1,0 +1,44 @@
+"""What the pages about numbers share: the doctor's visit, the sandbox's spare numbers."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from accounts.models import Connection
+from accounts.vault import CannotOpen
+from devstack.meta import seed
+from messaging.message_templates import store as template_store
+from messaging.meta.graph import GraphError, GraphUnreachable
+from messaging.numbers import doctor
+from messaging.numbers.credentials_form import callback_url
+
+
+def in_sandbox() -> bool:
+    """Tell whether Meta is played by the stand-in of ``make run``."""
+    host = urlsplit(settings.META_GRAPH_URL).hostname or ""
+    return settings.DEVELOPMENT and host in ("127.0.0.1", "localhost", "::1")
+
+
+def spare_number() -> seed.SeedNumber | None:
+    """Return a number of the sandbox that no account has connected."""
+    taken = set(Connection.objects.filter(removed_at=None).values_list("phone_number_id", flat=True))
+    spare = (seed.number(index) for index in range(1, seed.COUNT))
+    return next((one for one in spare if one.phone_number_id not in taken), None)
+
+
+def examine(number: Connection) -> None:
+    """Let the doctor look; a token that cannot be opened is a line of its own. Copies the templates."""
+    try:
+        doctor.examine(number, callback_url(number))
+        if number.status == Connection.Status.ACTIVE and number.waba_id:
+            template_store.sync(number)
+    except CannotOpen:
+        fix = _("Save the access token again.")
+        line = {"check": "token", "ok": False, "message": _("The saved token cannot be read."), "fix": fix}
+        Connection.objects.filter(pk=number.pk).update(checks=[line])
+        number.checks = [line]
+    except (GraphError, GraphUnreachable, ValueError):
+        pass  # the lines are stored; templates are copied again every half hour and on demand

@@ -1,0 +1,384 @@
+"""From a draft to a row that will be sent: touches only the database.
+
+Once the transaction around ``queue`` has committed, the message happens: the row is the queue.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection as database
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.connections import default_connection, sending_number
+from accounts.models import Account, ApiKey, Connection
+from billing import quota
+from core.errors import FieldError, Invalid, Refusal, invalid
+from core.ids import uuid7
+from core.sql import rows
+from messaging import suppressions
+from messaging.compose import recipients
+from messaging.compose.content import body_of, compose
+from messaging.compose.drafts import Draft, Priority, RawTemplate
+from messaging.compose.recipients import Recipient
+from messaging.message_templates.named_values import fill_all
+from messaging.models import Batch, Message, Status, Template
+from messaging.queue import storing
+from messaging.reports.analytics import SHOWN
+from messaging.status import daily_totals, webhook_events
+from messaging.status.timeline import Change, Failure, record, requeue
+from messaging.suppressions import OPTED_OUT
+
+# How long a message is worth sending (reliability.md 2.1): a one-time password that arrives after its
+# screen is gone only confuses; free text has Meta's 24-hour window anyway.
+LIFETIME_TEXT = timedelta(hours=24)
+LIFETIME_AUTHENTICATION = timedelta(minutes=10)
+LIFETIME_OTHER = timedelta(hours=72)
+
+
+NO_CREDENTIALS = (
+    "No WhatsApp credentials are saved. Save them with PUT /auth/me/credentials, "
+    "or set dry_run to true to simulate the send."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What the caller is told of an accepted message."""
+
+    id: uuid.UUID
+    status: Status
+    scheduled_for: datetime | None
+    to: str
+    created_at: datetime
+    failure: Failure | None = None  # refused by policy, stored as failed (bulk only)
+
+
+_CATEGORIES = (
+    "SELECT name, language, category FROM messaging_template "
+    "WHERE account_id = %s AND waba_id = %s "
+    "AND (name, language) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+)
+
+
+def queue(
+    account: Account,
+    draft: Draft,
+    *,
+    source: Message.Source,
+    api_key: ApiKey | None = None,
+    sender: Connection | None = None,
+    final: bool = True,
+) -> Queued:
+    """Store one message; ``sender`` None: from the account's default number.
+
+    Raises ``Invalid`` when the account has no credentials (W11), and what ``filling.fill_all`` raises.
+    """
+    return queue_many(account, [draft], source=source, api_key=api_key, sender=sender, final=final)[0]
+
+
+# No savepoint: whoever calls this inside a transaction lets it end with what is raised here.
+@transaction.atomic(savepoint=False)
+def queue_many(
+    account: Account,
+    drafts: Sequence[Draft],
+    *,
+    source: Message.Source,
+    api_key: ApiKey | None = None,
+    sender: Connection | None = None,
+    bulk: bool = False,
+    batch: Batch | None = None,
+    final: bool = True,
+) -> list[Queued]:
+    """Store several messages in one transaction and one insert; all or none.
+
+    ``sender`` is the account's number that they go out from; None: its default one.
+
+    Raises ``Invalid`` when a real send is asked for and the account has no credentials, ``Refusal``
+    (``quota_exceeded``) when the plan has fewer messages left.
+    """
+    number = sender or sending_number(account)
+    if number is None and not all(draft.dry_run for draft in drafts):
+        raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
+    if number is not None and not all(draft.dry_run for draft in drafts):
+        _refuse_while_paused(number)
+    drafts = fill_all(account, number, drafts, final=final)
+    people = recipients.meet(
+        account_id=account.pk,
+        connection_id=number.pk if number else None,
+        phones=[draft.to for draft in drafts],
+    )
+    categories = _categories(account, number, drafts)
+    refused = _suppressed(people, drafts, categories)
+    if refused and not bulk:
+        raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
+    failures = [refused.get(index) for index in range(len(drafts))]
+    statuses = [
+        Status.FAILED if failure else Status.SCHEDULED if draft.send_at else Status.QUEUED
+        for draft, failure in zip(drafts, failures, strict=True)
+    ]
+    ids = [uuid7() for _ in drafts]
+    # Simulations and what is refused at once cost nothing; a retry was paid for when it was first accepted.
+    cost = sum(1 for draft, no in zip(drafts, failures, strict=True) if not draft.dry_run and no is None)
+    stored = [
+        _stored(draft, ident, status, failure, people[draft.to].contact_id, categories, bulk=bulk)
+        for draft, ident, status, failure in zip(drafts, ids, statuses, failures, strict=True)
+    ]
+    created_at = storing.store(
+        stored,
+        cost=cost,
+        account=account,
+        number=number,
+        api_key=api_key,
+        batch=batch,
+        source=source,
+    )
+    if refused:
+        counted = [_template_name(drafts[i]) for i in refused if not drafts[i].dry_run]
+        with database.cursor() as cursor:
+            daily_totals.count_refused(cursor, account.pk, counted, at=created_at)
+    webhook_events.accepted(
+        account.pk,
+        list(map(webhook_events.Accepted, ids, statuses, drafts, failures)),
+        batch_id=batch.pk if batch else None,
+        at=created_at,
+    )
+    return [
+        Queued(ident, status, draft.send_at, draft.to, created_at, failure)
+        for ident, status, draft, failure in zip(ids, statuses, drafts, failures, strict=True)
+    ]
+
+
+def _stored(
+    draft: Draft,
+    ident: uuid.UUID,
+    status: Status,
+    failure: Failure | None,
+    contact_id: uuid.UUID | None,
+    categories: dict[tuple[str, str], str],
+    *,
+    bulk: bool,
+) -> dict[str, Any]:
+    """Return a message's own columns, as ``storing.store`` takes them."""
+    content = compose(draft)
+    return {
+        "id": ident,
+        "contact_id": contact_id,
+        "recipient": draft.to,
+        "type": content["type"],
+        "body": body_of(draft.what),
+        "content": content,
+        "metadata": draft.metadata,
+        "dry_run": draft.dry_run,
+        "send_at": draft.send_at,
+        "lifetime": _lifetime(draft, categories).total_seconds(),
+        "lane": _lane(draft, categories, bulk=bulk),
+        "status": status,
+        "failure": failure.slug if failure else "",
+        "why": failure.message if failure else None,
+    }
+
+
+def _suppressed(
+    people: dict[str, Recipient], drafts: Sequence[Draft], categories: dict[tuple[str, str], str]
+) -> dict[int, Failure]:
+    """Return the positions of drafts whose recipient must not be written to."""
+    return {
+        index: OPTED_OUT
+        for index, draft in enumerate(drafts)
+        if people[draft.to].opted_out
+        or (people[draft.to].opted_out_of_marketing and _category(draft, categories) == "MARKETING")
+    }
+
+
+def _template_name(draft: Draft) -> str:
+    return draft.what.name if isinstance(draft.what, RawTemplate) else ""
+
+
+def _categories(
+    account: Account, number: Connection | None, drafts: Sequence[Draft]
+) -> dict[tuple[str, str], str]:
+    wanted = {(d.what.name, d.what.language) for d in drafts if isinstance(d.what, RawTemplate)}
+    if number is None or not wanted:
+        return {}
+    found = rows(
+        _CATEGORIES,
+        [account.pk, number.waba_id, [name for name, _ in wanted], [language for _, language in wanted]],
+    )
+    return {(name, language): category for name, language, category in found}
+
+
+def _refuse_while_paused(number: Connection) -> None:
+    """Refuse new sends while Meta keeps failing for this number (W23).
+
+    The breaker sends one message as a probe every few seconds. Between two probes new sends are
+    refused; a send that comes when a probe is due is taken and may be it, so that a number without a
+    queue finds out by itself that Meta is back.
+    """
+    if number.breaker_open_since is None or number.paused_until is None:
+        return
+    wait = (number.paused_until - timezone.now()).total_seconds()
+    if wait > 0:
+        raise Refusal(
+            "upstream_unavailable",
+            "WhatsApp has been failing for this number, so sending is paused to protect your account. "
+            "It resumes by itself; try again in a moment.",
+            retry_after=math.ceil(wait),
+        )
+
+
+def _lifetime(draft: Draft, categories: dict[tuple[str, str], str]) -> timedelta:
+    if draft.expires_in is not None:
+        return draft.expires_in
+    if not isinstance(draft.what, RawTemplate):
+        return LIFETIME_TEXT
+    if _category(draft, categories) == "AUTHENTICATION":
+        return LIFETIME_AUTHENTICATION
+    return LIFETIME_OTHER
+
+
+def _lane(draft: Draft, categories: dict[tuple[str, str], str], *, bulk: bool) -> Message.Lane:
+    """Choose the queue: as asked for, else by kind (replies and one-time passwords first)."""
+    if draft.priority is not None:
+        return _LANES[draft.priority]
+    if bulk:
+        return Message.Lane.BULK
+    if not isinstance(draft.what, RawTemplate) or _category(draft, categories) == "AUTHENTICATION":
+        return Message.Lane.REPLY
+    return Message.Lane.SINGLE
+
+
+def _category(draft: Draft, categories: dict[tuple[str, str], str]) -> str | None:
+    if isinstance(draft.what, RawTemplate):
+        return categories.get((draft.what.name, draft.what.language))
+    return None
+
+
+_LANES = {
+    Priority.HIGH: Message.Lane.REPLY,
+    Priority.NORMAL: Message.Lane.SINGLE,
+    Priority.LOW: Message.Lane.BULK,
+}
+
+
+#: what a test key's recipients do, by their last four digits; everybody else receives
+MAGIC_RECIPIENTS = {
+    "0001": 131026,
+    "0002": 131047,
+    "0003": 131049,
+    "0004": 131050,
+    "0005": 131053,
+    "0006": 130472,
+    "0007": 131042,
+}
+
+
+def as_test(draft: Draft) -> Draft:
+    """Turn a draft into what a test key sends: nothing reaches Meta, magic recipients fail as listed."""
+    return replace(draft, dry_run=True, simulate=MAGIC_RECIPIENTS.get(draft.to[-4:]))
+
+
+def queue_batch(
+    account: Account,
+    drafts: Sequence[Draft],
+    *,
+    source: Message.Source,
+    api_key: ApiKey | None = None,
+    sender: Connection | None = None,
+    final: bool = True,
+) -> tuple[Batch, list[Queued]]:
+    """Store a bulk request's messages with their batch, all in the caller's transaction.
+
+    Items that are valid but refused by policy are stored as failed and counted in the batch.
+    """
+    batch = Batch.objects.create(account=account, total=len(drafts), created_at=timezone.now())
+    queued = queue_many(
+        account,
+        drafts,
+        source=source,
+        api_key=api_key,
+        sender=sender,
+        bulk=True,
+        batch=batch,
+        final=final,
+    )
+    batch.refused = sum(1 for one in queued if one.failure)
+    if batch.refused:
+        batch.save(update_fields=["refused"])
+    return batch, queued
+
+
+def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> None:
+    """Queue a failed message again; the same id, a new attempt (W20).
+
+    Raises ``Refusal``: ``conflict`` when it is not ``failed`` or a test key would send for real,
+    ``upstream_unavailable`` while the number is paused, ``quota_exceeded``; ``Invalid`` without
+    credentials or when the recipient has opted out.
+    """
+    message = Message.objects.select_for_update(no_key=True).get(account=account, pk=message_id)
+    if message.status != Status.FAILED:
+        word = SHOWN.get(Status(message.status), message.status)
+        raise Refusal("conflict", f"Only failed messages can be retried; this one is {word}.")
+    if not message.dry_run:
+        if as_test:
+            raise Refusal("conflict", "A test key cannot send a real message again. Use a live one.")
+        number = message.connection  # which it goes out from again; a removed one's place is taken (W49)
+        if number is None or number.removed_at is not None:
+            number = default_connection(account)
+        if number is None:
+            raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
+        _refuse_while_paused(number)
+        listed = suppressions.among(account, [message.recipient])
+        if message.recipient in listed and (not listed[message.recipient] or _is_marketing(message)):
+            raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
+        if message.failure == OPTED_OUT.slug and _never_queued(message):
+            quota.charge(account.pk, 1)
+    requeue(message.pk, lifetime=_lifetime_of(message))
+
+
+def _never_queued(message: Message) -> bool:
+    """Tell whether a bulk request refused the message at once, and so did not pay for it."""
+    first = message.events.order_by("sequence").first()
+    return not message.round and first is not None and first.status == Status.FAILED
+
+
+def _is_marketing(message: Message) -> bool:
+    template = message.content.get("template") or {}
+    return Template.objects.filter(
+        account_id=message.account_id,
+        name=template.get("name", ""),
+        language=template.get("language", ""),
+        category="MARKETING",
+    ).exists()
+
+
+def _lifetime_of(message: Message) -> timedelta:
+    """Return how long a message was worth sending when it was last queued."""
+    if message.expires_at is None:
+        return LIFETIME_OTHER if message.type == "template" else LIFETIME_TEXT
+    queued = message.events.filter(status=Status.QUEUED).order_by("-sequence").first()
+    if message.round and queued is not None:
+        return message.expires_at - queued.recorded_at
+    return message.expires_at - (message.scheduled_for or message.created_at)
+
+
+def cancel(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> None:
+    """Cancel a message that has not been handed to Meta.
+
+    Raises ``Refusal``: ``not_found``, or ``conflict`` when it was handed over, or ended, before, or a test
+    key would take back a real message.
+    """
+    found = Message.objects.filter(account=account, pk=message_id, direction=Message.Direction.OUT)
+    rehearsal = found.values_list("dry_run", flat=True).first()
+    if rehearsal is None:
+        raise Refusal("not_found", "No message found with this id.")
+    if as_test and not rehearsal:
+        raise Refusal("conflict", "A test key cannot cancel a real message. Use a live one.")
+    if not record([Change(message_id, Status.CANCELED)]).moved:
+        raise Refusal("conflict", "This message was already handed to WhatsApp, or has ended.")

@@ -1,0 +1,1 @@
+"""Reading back: lists, figures, exports."""

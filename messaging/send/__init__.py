@@ -1,0 +1,1 @@
+"""The engine: claims, worker, outcomes, pacing."""

@@ -1,0 +1,1 @@
+"""Callbacks that come in: one inbox, its archive."""

@@ -1,0 +1,177 @@
+"""The inbox: a callback is stored before it is answered, and applied by the worker afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, transaction
+
+from core.correlation import correlation_id
+from core.failpoints import failpoint
+from core.ids import uuid7
+from core.sql import hot
+from webhooks.incoming import archive
+from webhooks.models import InboundEvent
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+#: tries before a callback that cannot be applied is left for an operator
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed callback."""
+
+    id: uuid.UUID
+    token: int
+    account_id: uuid.UUID | None
+    kept: bytes
+    attempts: int
+    correlation_id: str
+    #: it was applied in full before, and is applied once more (``manage.py reprocess_callbacks``)
+    again: bool
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes that were signed. Raises ``vault.CannotOpen``."""
+        return archive.unseal(self.id, self.kept)
+
+
+#: applies callbacks and returns, per callback, the items that had to be set aside
+Apply = Callable[[Sequence[Held]], dict[uuid.UUID, list[dict[str, object]]]]
+
+_INSERT = """
+INSERT INTO webhooks_inboundevent
+    (id, source, account_id, digest, raw, names, correlation_id,
+     received_at, due_at, lease_token, attempts, parked)
+VALUES (%s, %s, %s, %s, %s, %s, %s, now(), now(), 0, 0, '[]')
+ON CONFLICT (digest) DO NOTHING
+"""
+# Picked first and materialised: as a subquery the planner may run it once per row of a small table, and
+# each run would skip what it has locked and pick more.
+_CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT id FROM webhooks_inboundevent WHERE due_at <= now() AND source = %s
+    ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE webhooks_inboundevent e
+SET lease_token = e.lease_token + 1, due_at = now() + make_interval(secs => %s), attempts = e.attempts + 1
+WHERE e.id IN (SELECT id FROM picked)
+RETURNING e.id, e.lease_token, e.account_id, e.raw, e.attempts, e.correlation_id,
+          e.applied_at IS NOT NULL AND e.parked = '[]'
+"""
+_DONE = """
+UPDATE webhooks_inboundevent e SET due_at = NULL, applied_at = now(), parked = u.parked, names = ''
+FROM unnest(%s::uuid[], %s::bigint[], %s::jsonb[]) AS u(id, token, parked)
+WHERE e.id = u.id AND e.lease_token = u.token
+"""
+_LATER = """
+UPDATE webhooks_inboundevent
+SET due_at = CASE WHEN attempts >= %s THEN NULL
+                  ELSE now() + make_interval(secs => power(4, least(attempts, 4))) END,
+    parked = %s::jsonb
+WHERE id = %s AND lease_token = %s
+"""
+# The database's own troubles (a deadlock, a restart) say nothing of the callback: it is never given up for
+# them, and seconds later they are over.
+_SOON = """
+UPDATE webhooks_inboundevent
+SET due_at = now() + make_interval(secs => 1 + random()), attempts = attempts - 1
+WHERE id = %s AND lease_token = %s
+"""
+
+
+def receive(
+    *, source: InboundEvent.Source, account_id: uuid.UUID | None, raw: bytes, names: Iterable[str] = ()
+) -> bool:
+    """Store a verified callback, sealed: one insert. False: the same bytes were stored before.
+
+    ``names`` are words by which it can be found until it is applied. The account is part of the digest, so
+    that one signer cannot make another's callback a duplicate.
+    """
+    digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
+    ident = uuid7()
+    kept = archive.seal(ident, raw)
+    with hot() as cursor:
+        cursor.execute(
+            _INSERT, [ident, source, account_id, digest, kept, " ".join(sorted(names)), correlation_id()]
+        )
+        return cursor.rowcount == 1
+
+
+def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -> int:
+    """Apply what is due now, in batches; returns how many callbacks were applied.
+
+    When a batch fails as a whole, its callbacks are tried one by one, and one that keeps failing is
+    parked after ``MAX_ATTEMPTS``.
+    """
+    done = 0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        held = _claim(source)
+        if not held:
+            break
+        failpoint("inbox.after_claim")
+        try:
+            done += _apply(held, apply)
+            failpoint("inbox.after_commit")
+        except Exception:
+            if len(held) > 1:
+                log.exception("a batch of callbacks failed; each is tried by itself", count=len(held))
+            for one in held:
+                try:
+                    done += _apply([one], apply)
+                except Exception as error:
+                    log.exception("a callback could not be applied", callback=str(one.id))
+                    _try_later(one, error)
+        if len(held) < BATCH:
+            # What came meanwhile is worth waiting for: many in one transaction cost little more than one.
+            break
+    return done
+
+
+@transaction.atomic
+def _claim(source: InboundEvent.Source) -> list[Held]:
+    with hot() as cursor:
+        cursor.execute(_CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
+        held = [
+            Held(ident, token, account_id, bytes(kept), attempts, correlation, again)
+            for ident, token, account_id, kept, attempts, correlation, again in cursor.fetchall()
+        ]
+    return sorted(held, key=lambda one: one.id)
+
+
+@transaction.atomic
+def _apply(held: Sequence[Held], apply: Apply) -> int:
+    parked = apply(held)
+    with hot() as cursor:
+        cursor.execute(
+            _DONE,
+            [
+                [one.id for one in held],
+                [one.token for one in held],
+                [orjson.dumps(parked.get(one.id, [])).decode() for one in held],
+            ],
+        )
+    failpoint("inbox.before_commit")
+    for ident, items in parked.items():
+        log.warning("items of a callback were parked", callback=str(ident), count=len(items))
+    return len(held)
+
+
+def _try_later(one: Held, error: Exception) -> None:
+    with hot() as cursor:
+        if isinstance(error, OperationalError | InterfaceError):
+            cursor.execute(_SOON, [one.id, one.token])
+            return
+        reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
+        cursor.execute(_LATER, [MAX_ATTEMPTS, reason, one.id, one.token])

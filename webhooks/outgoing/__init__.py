@@ -1,0 +1,1 @@
+"""Events that go out: outbox, endpoints, delivery worker."""
