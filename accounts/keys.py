@@ -40,8 +40,6 @@ SCOPES = {
     "whatsapp:read": "Look up messages, templates and agents; send nothing.",
     "*": "Everything, today and later.",
 }
-#: named in the documents for later, so a key cannot have them yet (J62)
-RESERVED_SCOPES = ("messenger:send", "instagram:send")
 
 
 def new_sk(environment: str = "live") -> str:

@@ -119,4 +119,4 @@ def _settle(**_: object) -> None:
 
 @worker_shutting_down.connect
 def _stop_claiming(**_: object) -> None:
-    shutdown.request()
+    shutdown.asked.set()

@@ -45,7 +45,7 @@ def drain() -> None:
     if not restore_guard.may_send():
         log.error("nothing is sent: this database was restored or moved; see manage.py release_sending")
         return
-    if send_worker.drain().cut_short and not shutdown.asked():
+    if send_worker.drain().cut_short and not shutdown.asked.is_set():
         wake("messages")
 
 
@@ -55,7 +55,7 @@ def apply_callbacks() -> None:
     with doorbell(channel("inbox")) as bell:
         if bell is None:
             return
-        while bell.goes_on() and not shutdown.asked():
+        while bell.goes_on() and not shutdown.asked.is_set():
             looked = time.monotonic()
             if inbox.drain(source=InboundEvent.Source.META, apply=apply_meta):
                 bell.worked()

@@ -14,7 +14,7 @@ from webhooks.outgoing import worker as delivery_worker
 @shared_task(name="webhooks.tasks.deliver", queue="deliveries")
 def deliver() -> None:
     """Deliver what is due; when the time was up before the work was, knock again."""
-    if delivery_worker.drain().cut_short and not shutdown.asked():
+    if delivery_worker.drain().cut_short and not shutdown.asked.is_set():
         wake("deliveries")
 
 

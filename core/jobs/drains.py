@@ -87,7 +87,7 @@ class Lifetime:
     def goes_on(self) -> bool:
         """Tell whether to look for more work."""
         now = time.monotonic()
-        return not shutdown.asked() and now < self._ends and now - self._busy <= self._linger
+        return not shutdown.asked.is_set() and now < self._ends and now - self._busy <= self._linger
 
 
 _running: dict[str, Bell] = {}

@@ -11,8 +11,10 @@ from .magic import Fate
 from .world import World
 
 # The order in which the options are drawn; what breaks before acceptance comes first.
-_BEFORE = ("reset_before", "html_503", "error_500_before", "error_429")
-_AFTER = ("hang_after", "reset_after", "error_500_after")
+_IN_ORDER = (
+    *("reset_before", "html_503", "error_500_before", "error_429"),
+    *("hang_after", "reset_after", "error_500_after"),
+)
 _PAGE = (
     "<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>"
     "<body><h1>Sorry, something went wrong.</h1><p>We are working on it.</p></body></html>\n"
@@ -24,16 +26,11 @@ def drawn(world: World, fate: Fate, tried_before: bool) -> str:
     if fate.fault and not (fate.first_only and tried_before):
         return fate.fault
     options = world.options
-    for name in _BEFORE + _AFTER:
+    for name in _IN_ORDER:
         percent = getattr(options, name)
         if percent and world.random.random() * 100 < percent:
             return name
     return ""
-
-
-def happens_before(fault: str) -> bool:
-    """Whether this fault keeps the message from being accepted."""
-    return fault in _BEFORE
 
 
 def html_503() -> web.Response:

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from . import seed
 from .wire import Object, missing
 
-MONTHLY = {"interval": "month", "interval_count": 1, "usage_type": "licensed"}
-
 
 def price(ident: str) -> Object:
     """Return a price object. Raises Stripe's "No such price"."""

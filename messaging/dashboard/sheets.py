@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from core.errors import invalid
 from core.http.fields import PHONE
 from core.json import character_problem
-from messaging.compose import approved
 from messaging.compose.approved import Approved
 from messaging.compose.drafts import FilledTemplate, Text
 from messaging.message_templates import form as template_form
@@ -122,11 +121,6 @@ def read(text: str, *, most: int) -> Sheet:
     if not any(name in TO for name in columns):
         raise invalid("file", f"One column must be called to; there are: {', '.join(columns)[:200]}.")
     return Sheet(columns, rows[1:])
-
-
-def parts_of(template: Template) -> Approved:
-    """Read what a template asks for."""
-    return approved.read(template.components, template.parameter_format)
 
 
 def check(sheet: Sheet, template: Template | None, parts: Approved | None) -> Report:

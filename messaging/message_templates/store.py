@@ -79,12 +79,6 @@ def find(
     return found
 
 
-def languages_of(account_id: uuid.UUID, waba_id: str, name: str) -> list[str]:
-    """Return the languages in which a template exists, for "did you mean"."""
-    rows = Template.objects.filter(account_id=account_id, waba_id=waba_id, name=name)
-    return sorted(rows.values_list("language", flat=True))
-
-
 # --- copying
 
 
@@ -261,7 +255,7 @@ def sync_due(*, seconds: float = 20.0) -> int:
         until = time.monotonic() + seconds
         with database.cursor() as cursor:
             cursor.execute(_NEW_ACCOUNTS)
-        while time.monotonic() < until and not shutdown.asked():
+        while time.monotonic() < until and not shutdown.asked.is_set():
             with database.cursor() as cursor:
                 cursor.execute(_CLAIM, [EVERY.total_seconds()])
                 row = cursor.fetchone()

@@ -33,10 +33,6 @@ _NUMBER_EXTRAS = (
     "code_verification_status,name_status,account_mode,is_official_business_account,is_on_biz_app,"
     "webhook_configuration,whatsapp_business_manager_messaging_limit"
 )
-_WABA_FIELDS = (
-    "id,name,currency,timezone_id,message_template_namespace,account_review_status,"
-    "business_verification_status,country,ownership_type"
-)
 TEMPLATE_FIELDS = (
     "id,name,language,status,category,previous_category,parameter_format,components,"
     "quality_score,rejected_reason,message_send_ttl_seconds"
@@ -151,10 +147,6 @@ class Graph:
             if error.code != 100 or "nonexisting field" not in (error.message or ""):
                 raise
         return self._call("GET", path, fields=_NUMBER_FIELDS)
-
-    def waba(self, waba_id: str) -> dict[str, Any]:
-        """Return what Meta knows of a WhatsApp Business Account: name, currency, reviews, ownership."""
-        return self._call("GET", checked_id(waba_id, "waba_id"), fields=_WABA_FIELDS)
 
     def waba_phone_numbers(self, waba_id: str) -> list[dict[str, Any]]:
         """Return the numbers of an account, the last onboarded first."""

@@ -71,12 +71,6 @@ def read_ref(ref: str | None) -> tuple[uuid.UUID, int] | None:
     return uuid.UUID(text), int(number or "0")
 
 
-def message_id_from(ref: str | None) -> uuid.UUID | None:
-    """Return the message a callback is about, whatever its round; ``None`` for foreign refs."""
-    found = read_ref(ref)
-    return found[0] if found else None
-
-
 def encode(body: Mapping[str, Any]) -> bytes:
     """Return the body as UTF-8 JSON. Raises orjson.JSONEncodeError for what JSON cannot say."""
     return orjson.dumps(body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -144,11 +143,6 @@ def numbers(account: Account, at: datetime) -> list[Health]:
     """Return how each of an account's numbers is, the default one first. One statement."""
     rows = account.connections.filter(removed_at=None).order_by("-is_default", "created_at")
     return [health(row, at) for row in rows]
-
-
-def number_by_id(account: Account, ident: uuid.UUID) -> Connection | None:
-    """Return one of an account's numbers that it may send from."""
-    return account.connections.filter(pk=ident, removed_at=None).first()
 
 
 def estimate(number: Connection, count: int) -> float:

@@ -58,7 +58,8 @@ def test_a_key_may_send_for_all_agents_unless_told_otherwise(org: Customer) -> N
         ({"scopes": []}, "scopes"),
         ({"scopes": ["whatsapp:write"]}, "scopes"),
         # J62: reserved ones cannot be had yet
-        *[({"scopes": [scope]}, "scopes") for scope in keys.RESERVED_SCOPES],
+        # named in the documents for later, so a key cannot have them yet (J62)
+        *[({"scopes": [scope]}, "scopes") for scope in ("messenger:send", "instagram:send")],
         ({"agent_ids": []}, "agent_ids"),
         ({"agent_ids": [uuid.uuid4()]}, "agent_ids"),
         ({"rate_limit_per_minute": 0}, "rate_limit_per_minute"),

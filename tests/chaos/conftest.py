@@ -157,4 +157,4 @@ def stage(transactional_db: None, sandbox: SandboxThread, settings: Any) -> Iter
         account, token=given.access_token, phone_number_id=given.phone_number_id, waba_id=given.waba_id
     )
     yield Stage(sandbox, account, number)
-    shutdown.reset()
+    shutdown.asked.clear()

@@ -284,7 +284,7 @@ def test_a_scheduled_message_leaves_at_its_time(meta, number):
     message = queue(number.account, send_at=timezone.now() + timedelta(seconds=1))
     with draining(linger=10):
         eventually(lambda: meta.ledger(message))
-        shutdown.request()
+        shutdown.asked.set()
     (line,) = meta.ledger(message)
     assert line.accepted_at >= message.scheduled_for.timestamp()
     assert history(message) == ["scheduled", "queued", "sent"]

@@ -40,7 +40,7 @@ def test_a_stop_in_the_middle_gives_back_what_was_not_sent(meta, alice):
     messages = queue_many(alice, 300)
     with draining():
         eventually(lambda: len(meta.ledger()) >= 40)
-        shutdown.request()
+        shutdown.asked.set()
     sent = statuses(alice)["sent"]
     assert 40 <= sent < 300
     # Finished what was in flight, gave back the rest: nobody has to wait for a lease.
@@ -51,7 +51,7 @@ def test_a_stop_in_the_middle_gives_back_what_was_not_sent(meta, alice):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM messaging_message WHERE status = 'queued' AND due_at > now()")
         assert cursor.fetchone() == (0,)
-    shutdown.reset()
+    shutdown.asked.clear()
     drain(linger=2)  # the slots that were given back are still taken for a moment
     assert statuses(alice) == {"sent": 300}
     assert once_each(meta, messages)
@@ -59,7 +59,7 @@ def test_a_stop_in_the_middle_gives_back_what_was_not_sent(meta, alice):
 
 def test_a_stopped_engine_claims_nothing(meta, number):
     message = queue(number.account)
-    shutdown.request()
+    shutdown.asked.set()
     drain()
     assert (status_of(message), meta.ledger()) == ("queued", [])
 
@@ -81,7 +81,7 @@ def test_a_process_has_one_engine_at_a_time(meta, alice):
         eventually(lambda: meta.ledger())
         assert drain().sent == 0  # returns at once: the other one has been rung
         eventually(lambda: statuses(alice) == {"sent": 30})
-        shutdown.request()
+        shutdown.asked.set()
     assert once_each(meta, messages)
 
 
@@ -140,7 +140,7 @@ def test_a_database_that_drops_its_connections_loses_and_doubles_nothing(meta, a
                 for pid in backends():
                     cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
         eventually(lambda: statuses(alice) == {"sent": 200}, 30)
-        shutdown.request()
+        shutdown.asked.set()
     assert once_each(meta, messages)
     all_callbacks(meta)
     assert statuses(alice) == {"read": 200}

@@ -41,7 +41,7 @@ def test_the_engine_goes_on_sending_after_rows_that_needed_no_call(meta, number)
         try:
             eventually(lambda: status_of(real) == "sent", 5)
         finally:
-            shutdown.request()
+            shutdown.asked.set()
 
 
 # --- expired

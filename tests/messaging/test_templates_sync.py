@@ -124,9 +124,9 @@ def test_readings_stop_after_their_time_and_never_run_twice_in_a_process(meta, n
     assert template_store.sync_due(seconds=0) == 0
     with template_store._reading:
         assert template_store.sync_due() == 0
-    shutdown.request()
+    shutdown.asked.set()
     assert template_store.sync_due() == 0
-    shutdown.reset()
+    shutdown.asked.clear()
     assert template_store.sync_due() == 2
 
 

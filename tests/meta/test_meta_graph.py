@@ -65,11 +65,9 @@ def test_it_reports_a_number_the_token_cannot_see(meta, graph):
     assert len(meta.requests) == 1
 
 
-def test_it_reads_an_account_and_its_numbers(meta, graph):
-    meta.answers(200, {"id": WABA, "currency": "EUR"})
+def test_it_reads_the_numbers_of_an_account(meta, graph):
     meta.answers(200, page("1", "2", after="c1"))
     meta.answers(200, page("3"))
-    assert graph.waba(WABA)["currency"] == "EUR"
     assert [item["id"] for item in graph.waba_phone_numbers(WABA)] == ["1", "2", "3"]
 
 
@@ -137,16 +135,16 @@ def test_it_reads_the_health_of_a_number(meta, graph):
 
 
 def test_it_proves_the_app_secret_when_there_is_one(meta):
-    meta.answers(200, {"id": WABA})
+    meta.answers(200, {"id": NUMBER})
     with Graph(meta.url, "v25.0", TOKEN, Secret("s")) as graph:
-        graph.waba(WABA)
+        graph.phone_number(NUMBER)
     proof = hmac.new(b"s", b"EAAgraphtoken", hashlib.sha256).hexdigest()
     assert query(meta.requests[0])["appsecret_proof"] == proof
 
 
 @pytest.mark.parametrize("bad", ["", "me", "1/2", "12345?x", "../12345"])
 def test_an_id_that_is_none_never_reaches_meta(meta, graph, bad):
-    calls = (graph.phone_number, graph.waba, graph.waba_phone_numbers, graph.templates, graph.health)
+    calls = (graph.phone_number, graph.waba_phone_numbers, graph.templates, graph.health)
     for call in (*calls, graph.subscribed_apps, graph.subscribe_app):
         with pytest.raises(ValueError, match="digits"):
             call(bad)
@@ -156,7 +154,7 @@ def test_an_id_that_is_none_never_reaches_meta(meta, graph, bad):
 def test_a_redirect_is_an_error_and_is_not_followed(meta, graph):
     meta.answers(302, b"", Location=f"{meta.url}/elsewhere")
     with pytest.raises(GraphError) as caught:
-        graph.waba(WABA)
+        graph.phone_number(NUMBER)
     assert caught.value.meta.slug == "redirected"
     assert len(meta.requests) == 1
 
@@ -174,23 +172,23 @@ def test_a_redirect_is_an_error_and_is_not_followed(meta, graph):
 def test_no_usable_answer_is_unreachable(meta, graph, script, reason):
     script(meta)
     with pytest.raises(GraphUnreachable, match=reason):
-        graph.waba(WABA)
+        graph.phone_number(NUMBER)
 
 
 def test_a_server_that_hangs_is_unreachable(meta):
     meta.hangs()
     with Graph(meta.url, "v25.0", TOKEN, timeout=0.2) as graph, pytest.raises(GraphUnreachable, match="time"):
-        graph.waba(WABA)
+        graph.phone_number(NUMBER)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://graph.meta.invalid", "http://a..b"])
 def test_a_host_that_is_not_there_is_unreachable(url):
     with Graph(url, "v25.0", TOKEN, timeout=3) as graph, pytest.raises(GraphUnreachable):
-        graph.waba(WABA)
+        graph.phone_number(NUMBER)
 
 
 def test_an_html_error_page_is_an_error_with_a_sentence(meta, graph):
     meta.answers(503, b"<html>")
     with pytest.raises(GraphError) as caught:
-        graph.waba(WABA)
+        graph.phone_number(NUMBER)
     assert caught.value.meta.slug == "meta_server_error"

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from messaging.meta.payloads import REF_LIMIT, build, encode, message_id_from, ref_for
+from messaging.meta.payloads import REF_LIMIT, build, encode, read_ref, ref_for
 
 TEXT = {"type": "text", "text": {"body": "hi"}}
 MESSAGE_ID = uuid.UUID("018f3a60-7c1e-7b1a-9d55-0123456789ab")
@@ -145,7 +145,8 @@ def test_it_rebuilds_every_send_example_of_meta(examples):
 
 
 def test_a_ref_leads_back_to_its_message():
-    assert message_id_from(ref_for(MESSAGE_ID)) == MESSAGE_ID
+    assert read_ref(ref_for(MESSAGE_ID)) == (MESSAGE_ID, 0)
+    assert read_ref(ref_for(MESSAGE_ID, 3)) == (MESSAGE_ID, 3)
     assert ref_for(MESSAGE_ID) == f"hm:{MESSAGE_ID}"
 
 
@@ -168,7 +169,7 @@ def test_a_ref_leads_back_to_its_message():
     ],
 )
 def test_a_foreign_ref_leads_nowhere(ref):
-    assert message_id_from(ref) is None
+    assert read_ref(ref) is None
 
 
 def test_it_encodes_utf8_without_escapes():

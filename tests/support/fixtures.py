@@ -31,7 +31,7 @@ def meta(transactional_db: None, live_server, sandbox: SandboxThread, settings) 
     made = Meta(sandbox)
     made.begin(f"{live_server.url}/webhooks/whatsapp")
     yield made
-    shutdown.reset()
+    shutdown.asked.clear()
     made.end()
 
 
