@@ -31,10 +31,6 @@ def sealed_columns() -> list[tuple[type[Model], str, str]]:
     ]
 
 
-#: what of a second factor is sealed: the secret of an app, the seed of the recovery codes
-SECOND_FACTORS = ("secret", "seed")
-
-
 @dataclass(slots=True)
 class Count:
     """What a rotation did."""

@@ -52,10 +52,10 @@ def begin_plan(account: Account, plan: str) -> Page:
             return Page(_open_checkout(account, customer, price, subscription=True))
         if prices().get(present.price) != wanted:
             change = (present.id, present.item, price)
-            url = stripe_api.create_portal(customer=customer, back_url=_back(), change=change)
+            url = stripe_api.create_portal(customer=customer, back_url=customers.money_page(), change=change)
             return Page(url, _warning(account, wanted))
         if present.status in ("past_due", "unpaid"):
-            return Page(stripe_api.create_portal(customer=customer, back_url=_back()))
+            return Page(stripe_api.create_portal(customer=customer, back_url=customers.money_page()))
         raise Refusal("conflict", f"You are on {wanted} already. GET /billing/portal shows the subscription.")
 
     return _with_customer(account, begin)
@@ -85,7 +85,9 @@ def portal(account: Account) -> Page:
     if not known:
         raise nothing
     try:
-        return Page(_asking(lambda: stripe_api.create_portal(customer=known, back_url=_back())))
+        return Page(
+            _asking(lambda: stripe_api.create_portal(customer=known, back_url=customers.money_page()))
+        )
     except stripe_api.Missing:
         raise nothing from None
 
@@ -115,10 +117,6 @@ def _check_ready(account: Account) -> None:
         raise Refusal(
             "conflict", "A payment of this account is disputed. Talk to us before you buy anything else."
         )
-
-
-def _back() -> str:
-    return f"{settings.PUBLIC_URL}/billing/return"
 
 
 def _present(seen: list[SeenSubscription]) -> SeenSubscription | None:
@@ -178,8 +176,8 @@ def _open_checkout(account: Account, customer: str, price: str, *, subscription:
         price=price,
         subscription=subscription,
         account_id=str(account.pk),
-        done_url=f"{_back()}?done=1",
-        back_url=_back(),
+        done_url=f"{customers.money_page()}?done=1",
+        back_url=customers.money_page(),
         # New for each request, the same for the library's own repetitions of it.
         key=f"hermod-checkout-{uuid.uuid4()}",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import connection
 
 from billing.models import Customer
@@ -23,6 +24,11 @@ def ensure(account_id: uuid.UUID) -> Customer:
     with connection.cursor() as cursor:
         cursor.execute(_ENSURE, [account_id])
     return Customer.objects.select_related("account").get(pk=account_id)
+
+
+def money_page() -> str:
+    """Return the address that leads to the portal and the checkout, and that Stripe leads back to."""
+    return f"{settings.PUBLIC_URL}/billing/return"
 
 
 def locked(account_id: uuid.UUID) -> Customer:

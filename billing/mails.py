@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Account
+from billing import customers
 from billing.entitlement import GRACE, grace_until
 from billing.models import QuotaPeriod, Subscription
 
@@ -126,7 +126,7 @@ def _mail_quota(warning: QuotaWarning) -> bool:
             percent=percent,
             until=_day(warning.ends_at),
             then=_NOW if used_up else _SOON,
-            checkout=_address(),
+            checkout=customers.money_page(),
         ),
     )
 
@@ -177,14 +177,9 @@ def _mail_overdue(subscription: Subscription, number: int) -> bool:
             until=_day(until),
             fallback=account.billing_customer.granted_plan,
             now=account.plan,
-            portal=_address(),
+            portal=customers.money_page(),
         ),
     )
-
-
-def _address() -> str:
-    """Return the page that leads to the portal and the checkout."""
-    return f"{settings.PUBLIC_URL}/billing/return"
 
 
 def _day(moment: datetime) -> str:

@@ -10,12 +10,12 @@ from typing import IO
 from accounts.models import Connection
 from core.errors import Refusal, invalid
 from messaging.compose import filetypes
+from messaging.compose.filetypes import OFFICE
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.numbers.verification import graph_for
 
 _MB = 1024 * 1024
 #: cloud-api 1.4: what Meta takes, and how much of it
-_OFFICE = "application/vnd.openxmlformats-officedocument"
 LIMITS = {
     "image/jpeg": 5 * _MB,
     "image/png": 5 * _MB,
@@ -32,9 +32,9 @@ LIMITS = {
     "application/msword": 100 * _MB,
     "application/vnd.ms-excel": 100 * _MB,
     "application/vnd.ms-powerpoint": 100 * _MB,
-    f"{_OFFICE}.wordprocessingml.document": 100 * _MB,
-    f"{_OFFICE}.spreadsheetml.sheet": 100 * _MB,
-    f"{_OFFICE}.presentationml.presentation": 100 * _MB,
+    f"{OFFICE}.wordprocessingml.document": 100 * _MB,
+    f"{OFFICE}.spreadsheetml.sheet": 100 * _MB,
+    f"{OFFICE}.presentationml.presentation": 100 * _MB,
 }
 LARGEST = max(LIMITS.values())
 #: what clients call a file of which they know nothing

@@ -105,12 +105,20 @@ class DashboardView(View):
         return HttpResponseRedirect(to)
 
 
+def ident(text: str | None) -> uuid.UUID | None:
+    """Read an id from the query string; None when it is none."""
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None
+
+
 def id_of(text: str) -> uuid.UUID:
     """Read an id of an address; a malformed one is as unknown as a foreign one. Raises ``Http404``."""
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise Http404(_("Not found.")) from None
+    found = ident(text)
+    if found is None:
+        raise Http404(_("Not found."))
+    return found
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -11,6 +11,8 @@ from core.errors import FieldError, Invalid
 
 #: contract 1.3: country code and number, ASCII digits only
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
+#: a number as WhatsApp itself writes one, also of few digits
+WA_ID = re.compile(r"[0-9]{5,20}")
 #: a UUID as we write it, in either case
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _MOMENT = re.compile(

@@ -17,6 +17,10 @@ _CODE_ADDRESS = "https://www.whatsapp.com/otp/"
 MEDIA = {"IMAGE": "image", "VIDEO": "video", "DOCUMENT": "document", "GIF": "gif"}
 """Header formats that show a file, and Meta's word for them in a send call."""
 
+PLACE = ("latitude", "longitude", "name", "address")
+PRODUCT = ("product_retailer_id", "catalog_id")
+"""What fills a header that shows a place or a product."""
+
 STATIC = frozenset({"PHONE_NUMBER", "VOICE_CALL", "REQUEST_CONTACT_INFO", "CALL_PERMISSION_REQUEST"})
 """Buttons whose values are fixed at approval."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import Refusal, invalid
 from messaging.compose.approved import Approved, Button
-from messaging.compose.drafts import ButtonValue, FilledTemplate
+from messaging.compose.drafts import BUTTON_MEMBERS, ButtonValue, FilledTemplate
 from messaging.compose.values import value_problem
 
 #: the member that belongs to a kind of button, and Meta's word for the button in a send call
@@ -18,7 +18,6 @@ _MEMBER = {
     "COPY_CODE": "coupon_code",
 }
 #: members in the order in which they are looked for when the fitting one is not there
-_MEMBERS = ("url_suffix", "otp_code", "quick_reply_payload", "coupon_code", "action")
 
 
 @dataclass(slots=True)
@@ -64,7 +63,7 @@ def guessed_components(what: FilledTemplate) -> Buttons:
     """Fill the buttons of a template that is not known here: the members themselves tell the kinds."""
     made = Buttons()
     for index, (place, value) in sorted(_by_index(what, made, count=None).items()):
-        member = next((one for one in _MEMBERS if getattr(value, one)), None)
+        member = next((one for one in BUTTON_MEMBERS if getattr(value, one)), None)
         if member is not None:
             content = getattr(value, member)
             made.add(index, place, member, content, _kind_of(member, content))
@@ -95,7 +94,7 @@ def _member_of(button: Button, value: ButtonValue | None) -> str | None:
     """Return the member that fills a button: the fitting one, its alias, else the first that is there."""
     fitting = _MEMBER.get(button.kind, "action")
     alias = {"url_suffix": "otp_code", "otp_code": "url_suffix"}.get(fitting, fitting)
-    return next((one for one in (fitting, alias, *_MEMBERS) if getattr(value, one, None)), None)
+    return next((one for one in (fitting, alias, *BUTTON_MEMBERS) if getattr(value, one, None)), None)
 
 
 def _written(index: int, member: str, content: Any, kind: str) -> dict[str, Any]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from messaging.compose.kinds import Native
+
+#: characters (not bytes) of a text that WhatsApp takes (W5)
+TEXT_LONGEST = 4_096
+#: how far ahead a message may be scheduled (W8)
+FURTHEST = timedelta(days=366)
+#: a template's name as Meta writes it, and a language as anybody writes one
+TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,12 @@ class RawTemplate:
     language: str
     components: list[Any] | None = None
     text: str | None = None
+
+
+#: what every new WhatsApp account has, for a first message
+HELLO_WORLD = RawTemplate(name="hello_world", language="en_US")
+#: the members of ``ButtonValue`` that hold a value
+BUTTON_MEMBERS = ("url_suffix", "otp_code", "quick_reply_payload", "coupon_code", "action")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 #: bytes that are enough to tell; a PDF may begin with something else for a while
 HEAD = 1_024
 
-_OFFICE = "application/vnd.openxmlformats-officedocument"
+OFFICE = "application/vnd.openxmlformats-officedocument"
 _MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (kind, re.compile(mark, re.DOTALL))
     for kind, mark in (
@@ -30,9 +30,9 @@ _MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 #: containers of several kinds: the file's name says which
 _BY_NAME = {
     b"PK\x03\x04": {
-        ".docx": f"{_OFFICE}.wordprocessingml.document",
-        ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
-        ".pptx": f"{_OFFICE}.presentationml.presentation",
+        ".docx": f"{OFFICE}.wordprocessingml.document",
+        ".xlsx": f"{OFFICE}.spreadsheetml.sheet",
+        ".pptx": f"{OFFICE}.presentationml.presentation",
     },
     b"\xd0\xcf\x11\xe0": {
         ".doc": "application/msword",

@@ -14,7 +14,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from core.http.fields import Fields
+from core.http.fields import WA_ID, Fields
 from messaging.compose.interactive import MEDIA_EXTRAS, inner, items, present, read_interactive, read_media
 
 KINDS = (
@@ -42,7 +42,6 @@ _ORG = ("company", "department", "title")
 # Meta takes a coordinate as a string too; only plain decimals, because float() also reads "1_0" or "inf".
 _DECIMAL = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,30})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_WA_ID = re.compile(r"[0-9]{5,20}")
 
 # --- reaction and reply (1.1, 1.6, 1.11) ---
 EMOJI_LONGEST = 10  # code points: the longest emoji, a couple with two skin tones, has ten
@@ -217,7 +216,7 @@ def _birthday(card: Fields) -> str | None:
 
 def _phone(phone: Fields) -> dict[str, Any]:
     wa_id = _detail(phone, "wa_id")
-    if wa_id is not None and not _WA_ID.fullmatch(wa_id):
+    if wa_id is not None and not WA_ID.fullmatch(wa_id):
         phone.fault("wa_id", "Must be a WhatsApp number: a string of 5 to 20 digits.")
     number = phone.text("phone", required=True, longest=DETAIL_LONGEST)
     return present({"phone": number, "type": _detail(phone, "type"), "wa_id": wa_id})

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import Refusal, invalid
-from messaging.compose.approved import MEDIA, Approved, filled
+from messaging.compose.approved import MEDIA, PLACE, PRODUCT, Approved, filled
 from messaging.compose.buttons import button_components
 from messaging.compose.drafts import FilledTemplate, RawTemplate
 from messaging.compose.values import media_parameter, media_url_refusals, text_parameter, value_problem
 
 #: parts of a LOCATION header; in practice Meta wants all four
-_PLACE = ("latitude", "longitude", "name", "address")
-_PRODUCT = ("product_retailer_id", "catalog_id")
 
 
 @dataclass(slots=True)
@@ -94,11 +92,11 @@ def _header(sheet: Sheet, what: FilledTemplate, approved: Approved, sample: Mapp
     elif approved.header_format in MEDIA:
         _media_header(sheet, what, approved, sample)
     elif approved.header_format == "LOCATION":
-        sheet.add("header", _object_of(sheet, what.header_parameters, "location", _PLACE))
+        sheet.add("header", _object_of(sheet, what.header_parameters, "location", PLACE))
     elif approved.header_format == "PRODUCT":
         # The page gives an SPM template's product as its button's action.
         values = what.header_parameters or _product_of(what)
-        sheet.add("header", _object_of(sheet, values, "product", _PRODUCT))
+        sheet.add("header", _object_of(sheet, values, "product", PRODUCT))
 
 
 def _text_header(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
@@ -170,7 +168,7 @@ def _media_header(
 def _product_of(what: FilledTemplate) -> dict[str, str]:
     for button in what.buttons:
         if button.action and button.action.get("product_retailer_id"):
-            return {name: str(button.action[name]) for name in _PRODUCT if button.action.get(name)}
+            return {name: str(button.action[name]) for name in PRODUCT if button.action.get(name)}
     return {}
 
 

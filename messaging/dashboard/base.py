@@ -14,6 +14,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.dashboard.base import ident
 from accounts.models import Account
 from core.http.fields import PHONE
 from core.jobs.wakeup import wake
@@ -26,11 +27,7 @@ from messaging.reports.reading import Wanted
 PAGE = 25
 
 #: what a person may choose, as customers name the statuses
-STATUSES = [
-    word
-    for word in dict.fromkeys(analytics.SHOWN.get(Status(word), word) for word in Status.values)
-    if word != Status.RECEIVED
-]
+STATUSES = [word for word in dict.fromkeys(map(analytics.shown, Status.values)) if word != Status.RECEIVED]
 
 
 def clean(text: str | None, longest: int = 255) -> str:
@@ -43,14 +40,6 @@ def digits(text: str) -> str:
     """Return the digits of a number as people write it; anything but a number stays as it is."""
     bare = "".join(char for char in text if char not in " +-().\u00a0/")
     return bare.removeprefix("00") if bare.isdigit() and bare.isascii() else text
-
-
-def ident(text: str | None) -> uuid.UUID | None:
-    """Read an id from the query string; None when it is none."""
-    try:
-        return uuid.UUID(text or "")
-    except ValueError:
-        return None
 
 
 def day(text: str | None) -> date | None:
@@ -102,20 +91,14 @@ class Filters:
 
     def wanted(self) -> Wanted:
         """Say the same to the core; days are the reader's."""
-        statuses = [Status(word) for word in Status.values if shown(word) == self.status]
         since, until = day(self.since), day(self.until)
         return Wanted(
-            statuses=statuses or None,
+            statuses=analytics.meant(self.status) or None,
             batch_id=ident(self.batch),
             search=self.search or None,
             created_from=_midnight(since) if since else None,
             created_to=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
         )
-
-
-def shown(word: str) -> str:
-    """Return a status as customers know it."""
-    return analytics.SHOWN.get(Status(word), word)
 
 
 def _midnight(of: date) -> datetime:

@@ -15,19 +15,9 @@ from accounts.dashboard.base import DashboardView
 from core.errors import Invalid, Refusal
 from core.ui.forms import take
 from core.ui.refusal_texts import spoken
-from messaging.compose.drafts import Draft, Text, What
+from messaging.compose.drafts import TEXT_LONGEST, Draft, Text, What
 from messaging.dashboard.base import PhoneField, clean, digits, new_token
-from messaging.dashboard.send_form import (
-    TEXT_LONGEST,
-    Chosen,
-    SendForm,
-    Shown,
-    choose,
-    field_of,
-    filled,
-    queue_once,
-    shown,
-)
+from messaging.dashboard.send_form import Chosen, SendForm, Shown, choose, field_of, filled, queue_once, shown
 from messaging.inbound import contacts, conversations
 from messaging.message_templates import form as template_form
 from messaging.models import Message

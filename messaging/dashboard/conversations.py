@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from accounts.dashboard.base import DashboardView, id_of
+from accounts.dashboard.base import DashboardView, id_of, ident
 from core.errors import Refusal
 from core.ui.forms import take
-from messaging.dashboard.base import PAGE, clean, ident, new_token, once
+from messaging.compose.drafts import TEXT_LONGEST
+from messaging.dashboard.base import PAGE, clean, new_token, once
 from messaging.inbound import conversations
 from messaging.models import Contact
 
-TEXT_LONGEST = 4_096
 #: messages of a thread that a page shows; older ones are a page back
 THREAD = 40
 SECONDS = 4

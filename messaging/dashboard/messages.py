@@ -11,13 +11,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from accounts.dashboard.base import DashboardView, id_of
+from accounts.dashboard.base import DashboardView, id_of, ident
 from core import csvfile
 from core.errors import Refusal
-from messaging.dashboard.base import PAGE, STATUSES, Filters, ident, once, shown
+from messaging.dashboard.base import PAGE, STATUSES, Filters, once
 from messaging.models import Message, Status
 from messaging.queue import queueing
 from messaging.reports import overview, reading
+from messaging.reports.analytics import shown
 from messaging.reports.meanings import meanings as meanings_of
 from messaging.status.timeline import OPEN, WAITING
 from webhooks.outgoing import tracing

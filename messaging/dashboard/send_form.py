@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,18 +12,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.dashboard.base import ident
 from accounts.models import Account, Connection
 from messaging.compose.approved import Approved, read
-from messaging.compose.drafts import FilledTemplate
-from messaging.dashboard.base import ident, once
+from messaging.compose.drafts import FURTHEST, FilledTemplate
+from messaging.dashboard.base import once
 from messaging.message_templates import form as template_form
 from messaging.message_templates import named_values
 from messaging.message_templates.lint import Finding, lint_rows, state_findings
 from messaging.message_templates.previews import Preview, example_values, preview
 from messaging.models import Template
 
-TEXT_LONGEST = 4_096
-FURTHEST = timedelta(days=366)
 #: templates that the choice lists; an account with more writes by API
 LISTED = 500
 

@@ -24,15 +24,13 @@ from core.errors import Refusal, invalid
 from core.jobs.wakeup import wake
 from core.ui.forms import take
 from devstack.meta import seed
-from messaging.compose.drafts import Draft, RawTemplate
+from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message
 from messaging.numbers import doctor
 from messaging.numbers.credentials_form import PHONE_HELP, CredentialsForm, callback_url
 from messaging.numbers.examine import examine, in_sandbox, spare_number
 from messaging.queue import queueing
 
-#: every new WhatsApp account has this template
-FIRST = RawTemplate(name="hello_world", language="en_US")
 #: where the session keeps the id of the test message
 TEST_MESSAGE = "set_up_message"
 SANDBOX_PHONE = "14155552671"
@@ -233,7 +231,7 @@ class Test(SetUpView):
             try:
                 if number is None or number.status != Connection.Status.ACTIVE:
                     raise invalid("to", _("Connect and check your number first."))
-                draft = Draft(to=form.cleaned_data["to"], what=FIRST)
+                draft = Draft(to=form.cleaned_data["to"], what=HELLO_WORLD)
                 queued = queueing.queue(self.account, draft, source=Message.Source.DASHBOARD)
                 request.session[TEST_MESSAGE] = str(queued.id)
                 wake("messages")

@@ -17,7 +17,7 @@ from core.errors import invalid
 from core.http.fields import PHONE
 from core.json import character_problem
 from messaging.compose.approved import Approved
-from messaging.compose.drafts import FilledTemplate, Text
+from messaging.compose.drafts import TEXT_LONGEST, FilledTemplate, Text
 from messaging.message_templates import form as template_form
 from messaging.message_templates.lint import Finding, lint_rows
 from messaging.message_templates.previews import Preview
@@ -25,7 +25,6 @@ from messaging.models import Template
 
 TO = ("to", "phone", "number", "recipient")
 TEXT = ("message", "text", "body")
-TEXT_LONGEST = 4_096
 BYTES_MOST = 4 * 1024 * 1024
 CELL_LONGEST = 4_096
 COLUMNS_MOST = 100

@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from messaging.compose.approved import MEDIA, Approved, Button
+from messaging.compose.approved import MEDIA, PLACE, PRODUCT, Approved, Button
 from messaging.compose.drafts import ButtonValue, FilledTemplate
 from messaging.models import Template
 
-_PLACE = ("latitude", "longitude", "name", "address")
-_PRODUCT = ("product_retailer_id", "catalog_id")
 #: member of ``ButtonValue`` by kind of button; one-time passwords are known by ``is_code``
 _MEMBERS = {"URL": "url_suffix", "QUICK_REPLY": "quick_reply_payload", "COPY_CODE": "coupon_code"}
 #: buttons that Meta wants an object for
@@ -118,7 +116,7 @@ def key_of(param: str, what: FilledTemplate) -> str:
 
 
 def _header_names(parts: Approved) -> tuple[str, ...]:
-    return {"LOCATION": _PLACE, "PRODUCT": _PRODUCT}.get(parts.header_format, parts.header_names)
+    return {"LOCATION": PLACE, "PRODUCT": PRODUCT}.get(parts.header_format, parts.header_names)
 
 
 def _member(button: Button) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from core.errors import Refusal
 from messaging.compose.approved import MEDIA, Approved, Button, filled
-from messaging.compose.drafts import ButtonValue, FilledTemplate
+from messaging.compose.drafts import BUTTON_MEMBERS, ButtonValue, FilledTemplate
 from messaging.compose.template import sheet_of
 from messaging.message_templates.previews import Preview, preview
 
@@ -29,7 +29,6 @@ _MEMBERS = {
     "QUICK_REPLY": ("quick_reply_payload",),
     "COPY_CODE": ("coupon_code",),
 }
-_ALL_MEMBERS = ("url_suffix", "otp_code", "quick_reply_payload", "coupon_code", "action")
 _ENDINGS = {
     "IMAGE": (".jpg", ".jpeg", ".png"),
     "VIDEO": (".mp4", ".3gp"),
@@ -193,7 +192,7 @@ def _ending(header_format: str, url: str) -> Iterator[Finding]:
 
 
 def _button(button: Button, value: ButtonValue, path: str) -> Iterator[Finding]:
-    given = [member for member in _ALL_MEMBERS if getattr(value, member)]
+    given = [member for member in BUTTON_MEMBERS if getattr(value, member)]
     kind = "OTP" if button.is_code else button.kind
     if button.is_static:
         if given:

@@ -16,8 +16,10 @@ from django.utils import timezone
 from accounts.models import Account, Connection
 from accounts.vault import CannotOpen
 from core.errors import Refusal, invalid
+from messaging.compose.drafts import TEMPLATE_NAME
 from messaging.message_templates import store as template_store
 from messaging.meta.codes import Outcome
+from messaging.meta.credentials import NUMERIC_ID
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.meta.template_graph import TemplateGraph
 from messaging.models import Template
@@ -34,8 +36,6 @@ EXAMPLE_TYPES = {
 #: statuses that Meta lets be edited
 EDITABLE = ("APPROVED", "REJECTED", "PAUSED")
 NOT_FOUND = "No template found with this id."
-_META_ID = re.compile(r"[0-9]{5,20}")
-_NAME = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2,4})?")
 _THROTTLES = (Outcome.THROTTLE_ACCOUNT, Outcome.THROTTLE_NUMBER, Outcome.RETRY, Outcome.UNKNOWN)
 _BUSY_SECONDS = 60
@@ -48,7 +48,7 @@ def find(
 
     ``agent_ids``: only through these agents' numbers. Raises ``Refusal`` (``template_not_found``).
     """
-    if not _META_ID.fullmatch(template_id):
+    if not NUMERIC_ID.fullmatch(template_id):
         raise Refusal("template_not_found", NOT_FOUND)
     row = Template.objects.filter(account=account, meta_id=template_id).exclude(status="DELETED").first()
     live = account.connections.filter(removed_at=None, waba_id=row.waba_id if row else "-")
@@ -76,7 +76,7 @@ def create(
     be right and ``Refusal`` for what Meta answers: ``template_refused_by_meta`` (with Meta's reason),
     ``credentials_refused_by_meta``, ``upstream_unavailable``.
     """
-    if not _NAME.fullmatch(name):
+    if not TEMPLATE_NAME.fullmatch(name):
         raise invalid("template.name", "Must be lower-case letters, digits and underscores, at most 512.")
     if not _LANGUAGE.fullmatch(language):
         raise invalid("template.language", "Must be a language code of Meta's, for example en or en_US.")

@@ -9,7 +9,8 @@ import re
 
 from core.secret import Secret
 
-_NUMERIC_ID = re.compile(r"[0-9]{5,20}")
+#: what every object of Meta's is called by
+NUMERIC_ID = re.compile(r"[0-9]{5,20}")
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 _TOKEN = re.compile(r"[!-~]{1,2000}")
 _BASE = re.compile(r"https?://[^\s?#@]+")
@@ -21,7 +22,7 @@ def checked_id(value: str, what: str) -> str:
 
     Ids become parts of a path, so anything else could address another object with the same token.
     """
-    if not isinstance(value, str) or not _NUMERIC_ID.fullmatch(value):
+    if not isinstance(value, str) or not NUMERIC_ID.fullmatch(value):
         raise ValueError(f"{what} must be 5 to 20 digits")
     return value
 

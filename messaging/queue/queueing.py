@@ -30,7 +30,7 @@ from messaging.compose.recipients import Recipient
 from messaging.message_templates.named_values import fill_all
 from messaging.models import Batch, Message, Status, Template
 from messaging.queue import storing
-from messaging.reports.analytics import SHOWN
+from messaging.reports.analytics import shown
 from messaging.status import daily_totals, webhook_events
 from messaging.status.timeline import Change, Failure, record, requeue
 from messaging.suppressions import OPTED_OUT
@@ -323,8 +323,9 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
     """
     message = Message.objects.select_for_update(no_key=True).get(account=account, pk=message_id)
     if message.status != Status.FAILED:
-        word = SHOWN.get(Status(message.status), message.status)
-        raise Refusal("conflict", f"Only failed messages can be retried; this one is {word}.")
+        raise Refusal(
+            "conflict", f"Only failed messages can be retried; this one is {shown(message.status)}."
+        )
     if not message.dry_run:
         if as_test:
             raise Refusal("conflict", "A test key cannot send a real message again. Use a live one.")

@@ -15,13 +15,23 @@ from messaging.models import Status, Tally
 from messaging.status.timeline import OPEN
 
 #: the engine's words that customers see as ``processing``
-SHOWN = {Status.SUBMITTING: "processing", Status.UNKNOWN: "processing"}
+_SHOWN = {Status.SUBMITTING: "processing", Status.UNKNOWN: "processing"}
 
 _OPEN = """
 SELECT status, count(*) FROM messaging_message
 WHERE account_id = %s AND status = ANY(%s) AND NOT dry_run GROUP BY status
 """
 _OPEN_BETWEEN = _OPEN.replace("GROUP BY", "AND created_at >= %s AND created_at < %s GROUP BY")
+
+
+def shown(status: str) -> str:
+    """Return a status as customers know it."""
+    return _SHOWN.get(Status(status), status)
+
+
+def meant(word: str) -> list[Status]:
+    """Return the statuses that customers know by this word."""
+    return [status for status in Status if shown(status) == word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ def summary(account: Account, *, since: date | None = None, until: date | None =
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         for status, count in cursor.fetchall():
-            by_status[SHOWN.get(Status(status), status)] += count
+            by_status[shown(status)] += count
     return Summary(
         by_status={status: count for status, count in by_status.items() if count},
         by_day={day: dict(counts) for day, counts in by_day.items()},

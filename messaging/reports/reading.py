@@ -13,6 +13,7 @@ from accounts.models import Account
 from core.errors import Refusal, invalid
 from messaging.models import Batch, Contact, Message, MessageEvent, Status
 from messaging.send import outcomes
+from messaging.status.transitions import RANK
 
 #: pages by number read and skip what stands before them; beyond this only the cursor is quick
 DEEPEST = 100_000
@@ -138,7 +139,6 @@ def ended_at(message: Message) -> datetime | None:
 
 
 #: the order in which a round's statuses belong, whenever they were learnt
-_PLACES = {Status.SENT: 1, Status.FAILED: 2, Status.DELIVERED: 3, Status.READ: 4}
 
 
 def timeline(message: Message) -> list[tuple[str, datetime]]:
@@ -154,9 +154,9 @@ def history(message: Message) -> list[MessageEvent]:
     """
     ordered: list[MessageEvent] = []
     for event in message.events.order_by("sequence"):
-        place = _PLACES.get(Status(event.status), 0)
+        place = RANK.get(Status(event.status), 0)
         position = len(ordered)
-        while place and position and _PLACES.get(Status(ordered[position - 1].status), 0) > place:
+        while place and position and RANK.get(Status(ordered[position - 1].status), 0) > place:
             position -= 1
         ordered.insert(position, event)
     return ordered

@@ -17,7 +17,8 @@ from messaging.models import Status
 #: what a message may still be sent from; ``submitting`` and ``unknown`` are calls without an outcome
 WAITING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.RETRYING})
 OPEN = WAITING | {Status.SUBMITTING, Status.UNKNOWN}
-_RANK = {Status.SENT: 1, Status.FAILED: 2, Status.DELIVERED: 3, Status.READ: 4}
+#: which report says more; a status only goes forward
+RANK = {Status.SENT: 1, Status.FAILED: 2, Status.DELIVERED: 3, Status.READ: 4}
 #: failures that were our conclusion, not Meta's word: proof that the message was sent undoes them
 _CONCLUDED = frozenset({"outcome_unknown", "expired", "poison"})
 
@@ -118,8 +119,8 @@ def _delivered_that_far(row: Row, change: Change, at: datetime) -> Step | None:
     if row.status == Status.RECEIVED:
         return None
     at = max(at, row.created_at)
-    rank = _RANK[change.status]
-    known = _RANK.get(row.status, 0)
+    rank = RANK[change.status]
+    known = RANK.get(row.status, 0)
     wamid = row.wamid or change.wamid
     pricing = change.pricing or row.pricing
     proof_undoes_failure = row.status == Status.FAILED and row.failure in _CONCLUDED
@@ -134,7 +135,7 @@ def _delivered_that_far(row: Row, change: Change, at: datetime) -> Step | None:
             crashes=0,
             sent_at=sent_at,
         )
-        if rank >= _RANK[Status.DELIVERED]:
+        if rank >= RANK[Status.DELIVERED]:
             # Meta counts whole seconds; a delivery must not seem older than its sending.
             at = max(at, sent_at)
             fresh = replace(fresh, delivered_at=row.delivered_at or at)

@@ -6,7 +6,6 @@ an account without endpoints the one question for a whole batch is all that is s
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import orjson
 
 from accounts.models import Connection
+from core.http.fields import WA_ID
 from messaging.compose.drafts import Draft
 from messaging.meta.callbacks import InboundMessage, TemplateChange
 from messaging.models import Message, Status
@@ -25,7 +25,6 @@ from webhooks.outgoing.outbox import Announcement, moment
 
 #: statuses that customers are told of (contract W45), and that of a canceled message
 TOLD = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.CANCELED})
-_PHONE = re.compile(r"[0-9]{5,20}")
 _MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
 _DETAILS = "SELECT id, recipient, metadata::text, batch_id FROM messaging_message WHERE id = ANY(%s)"
 
@@ -203,7 +202,7 @@ def received(number: Connection, message: Message, item: InboundMessage, at: dat
 
 
 def _phone(text: str | None) -> str | None:
-    return text if text and _PHONE.fullmatch(text) else None
+    return text if text and WA_ID.fullmatch(text) else None
 
 
 def _readable(text: str | None) -> str | None:

@@ -12,16 +12,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from core.ui.templatetags.ui import STATUS
-from messaging.models import Message, Status
+from messaging.models import Message
 from messaging.reports import analytics
 
 register = template.Library()
 
 
-@register.filter
-def shown(status: str) -> str:
-    """Return a status as customers know it."""
-    return analytics.SHOWN.get(Status(status), status)
+register.filter("shown", analytics.shown)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from accounts.models import Account
+from core.ids import first_at
 
 log = structlog.get_logger(__name__)
 
@@ -31,17 +32,11 @@ DELETE FROM messaging_message USING old WHERE messaging_message.id = old.id
 """
 
 
-def first_id_at(at: datetime) -> uuid.UUID:
-    """Return the smallest id that a message made at ``at`` can have (its ids begin with the time)."""
-    milliseconds = max(0, int(at.timestamp() * 1000))
-    return uuid.UUID(int=milliseconds << 80)
-
-
 def forget(account_id: uuid.UUID, before: datetime) -> Iterator[int]:
     """Delete an account's messages made before a moment that wait for nothing; yields after each batch."""
     while True:
         with database.cursor() as cursor:
-            cursor.execute(_DELETE, [account_id, first_id_at(before), BATCH])
+            cursor.execute(_DELETE, [account_id, first_at(before), BATCH])
             deleted = cursor.rowcount
         if deleted:
             yield deleted

@@ -15,6 +15,7 @@ from accounts import keys, team
 from accounts.models import Account, Invitation, Membership
 from core.errors import Refusal
 from core.http import ratelimits
+from core.ids import first_at
 from messaging.models import Message, Status
 from messaging.upkeep import retention
 from tests import factories
@@ -140,7 +141,7 @@ def test_the_name_and_how_long_messages_are_kept_are_set(alice):
 
 def aged(account, days: int, **fields) -> Message:
     """Store a message whose id says that it is ``days`` old."""
-    first = retention.first_id_at(timezone.now() - timedelta(days=days))
+    first = first_at(timezone.now() - timedelta(days=days))
     return factories.make_message(account, id=first, **fields)
 
 

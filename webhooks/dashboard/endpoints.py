@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
-from accounts.dashboard.base import DashboardView, Role, id_of
+from accounts.dashboard.base import DashboardView, Role, id_of, ident
 from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
 from core.ui.forms import take
@@ -160,7 +159,7 @@ class EndpointPage(DashboardView):
         only = query.get("status", "")
         only = only if only in Delivery.Status.values else ""
         found = delivery_log.of_endpoint(
-            endpoint, status=only or None, before=_ident(query.get("before")), limit=PAGE + 1
+            endpoint, status=only or None, before=ident(query.get("before")), limit=PAGE + 1
         )
         start = {"url": endpoint.url, "description": endpoint.description, "events": endpoint.events}
         named = endpoints.header_names(endpoint)
@@ -306,10 +305,3 @@ class Replay(DashboardView):
                 raise
             return self.wrong(back, refusal)
         return self.done(back, _("The event is delivered again."))
-
-
-def _ident(text: str | None) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text or "")
-    except ValueError:
-        return None

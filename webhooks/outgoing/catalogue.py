@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from core.http.fields import WA_ID
+
 Schema = dict[str, Any]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -48,7 +50,7 @@ def _object(properties: dict[str, Schema], about: str = "", *, optional: tuple[s
     }
 
 
-_PHONE = _text("Digits only, with the country code.", pattern="^[0-9]{5,20}$")
+_PHONE = _text("Digits only, with the country code.", pattern=f"^{WA_ID.pattern}$")
 _METADATA: Schema = {"type": "object", "description": "What you gave with the message."}
 _DRY_RUN = _yes_or_no("Simulated: WhatsApp was not called.")
 _SEQUENCE = _whole(

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from core.errors import Refusal
+from core.ids import first_at
 from core.jobs.wakeup import wake
 from webhooks.models import EVERYTHING, Delivery, Endpoint
 from webhooks.outgoing import endpoints, outbox
@@ -165,7 +166,7 @@ def sweep() -> int:
     Removed endpoints go with the last of their log. In batches, each in a transaction of its own.
     """
     old = oldest_kept()
-    bound = uuid.UUID(int=int(old.timestamp() * 1000) << 80)
+    bound = first_at(old)
     deliveries = _in_batches(_SWEEP_DELIVERIES, [bound, old])
     events = _in_batches(_SWEEP_EVENTS, [bound])
     gone = Endpoint.objects.filter(removed_at__lt=old).exclude(deliveries__isnull=False)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from core.ids import first_at
 from webhooks.models import Delivery, Event
 
 #: an event is written in the transaction that it tells of; two servers' clocks may differ a little
@@ -24,12 +25,7 @@ def told_of(account_id: uuid.UUID, subject: str, moments: Iterable[datetime]) ->
     """
     near = Q(pk__in=[])
     for moment in moments:
-        near |= Q(pk__gte=_first_id(moment - NEAR), pk__lt=_first_id(moment + NEAR))
+        near |= Q(pk__gte=first_at(moment - NEAR), pk__lt=first_at(moment + NEAR))
     events = Event.objects.filter(near, account_id=account_id, subject=subject).values_list("pk", flat=True)
     rows = Delivery.objects.filter(event__in=list(events[:MOST_EVENTS])).select_related("event", "endpoint")
     return list(rows.prefetch_related("log").order_by("event_id", "id"))
-
-
-def _first_id(at: datetime) -> uuid.UUID:
-    """Return an id below all that were made from ``at`` on."""
-    return uuid.UUID(int=int(at.timestamp() * 1000) << 80)

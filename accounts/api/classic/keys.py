@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
@@ -19,11 +18,10 @@ from accounts.models import ApiKey
 from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
 from core.http.classic import ok, when
-from core.http.fields import Fields
+from core.http.fields import ID, Fields
 from core.http.openapi import answers
 from core.http.wire import body_of
 
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KINDS = {"live": ApiKey.Kind.SK, "test": ApiKey.Kind.SK_TEST}
 
 
@@ -105,7 +103,7 @@ class KeyDetail(KeyView):
     )
     def delete(self, request: Request, key_id: str) -> Response:
         """At once and for good. The last live key cannot be revoked."""
-        if not _ID.fullmatch(key_id):
+        if not ID.fullmatch(key_id):
             raise Refusal("not_found", keys.NO_KEY)
         keys.revoke(caller(request), uuid.UUID(key_id), reason="revoked through the API")
         return ok({"id": key_id, "revoked": True})

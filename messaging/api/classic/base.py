@@ -13,18 +13,12 @@ from accounts.models import Account
 from core.errors import Refusal
 from core.http.fields import ID
 from messaging.api.accept_once import Accepted, accept_once, given_before
-from messaging.models import Message, Status
+from messaging.models import Message
 from messaging.queue import idempotency
-from messaging.reports import analytics
 
-__all__ = ["ID", "ID_PARAMETER", "Accepted", "accept", "find", "shown"]
+__all__ = ["ID", "ID_PARAMETER", "Accepted", "accept", "find"]
 
 ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
-
-
-def shown(status: str) -> str:
-    """Return a status as customers know it."""
-    return analytics.SHOWN.get(Status(status), status)
 
 
 _REPLAYED = "Idempotency-Replayed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -24,19 +23,25 @@ from core.http.openapi import IDEMPOTENCY_KEY, answers
 from core.http.wire import body_of
 from messaging.api.classic import schemas
 from messaging.api.classic.base import ID_PARAMETER, Accepted, accept, find
-from messaging.compose.drafts import Draft, Priority, RawTemplate, Text, What
+from messaging.compose.drafts import (
+    FURTHEST,
+    LANGUAGE,
+    TEMPLATE_NAME,
+    TEXT_LONGEST,
+    Draft,
+    Priority,
+    RawTemplate,
+    Text,
+    What,
+)
 from messaging.compose.kinds import KINDS, read_kind, read_reply_to
 from messaging.models import Message
 from messaging.queue import queueing
 
-TEXT_LONGEST = 4_096  # characters, not bytes (W5)
 METADATA_BYTES = 16 * 1024  # W16
-FURTHEST = timedelta(days=366)  # W8
 #: bounds of expiresIn: shorter than half a minute expires in the queue, Meta itself gives up after 30 days
 SHORTEST_SECONDS = 30
 LONGEST_SECONDS = 30 * 24 * 3600
-_TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}")
 #: faults listed in one answer; a thousand bad items need not be told a thousand times
 FAULTS_NAMED = 100
 
@@ -100,14 +105,14 @@ def _template(fields: Fields, member: str) -> RawTemplate | None:
         return None
     part = Fields(inner, f"{fields.prefix}{member}.")
     name = part.text("name", required=True, longest=512)
-    if name and not _TEMPLATE_NAME.fullmatch(name):
+    if name and not TEMPLATE_NAME.fullmatch(name):
         part.fault("name", "Must be lower-case letters, digits and underscores, as in WhatsApp Manager.")
     if isinstance(inner.get("language"), dict):
         part.fault("language", 'Must be a plain string such as "en_US", unlike in Meta\'s own API.')
         language = None
     else:
         language = part.text("language", required=True, longest=20)
-    if language and not _LANGUAGE.fullmatch(language):
+    if language and not LANGUAGE.fullmatch(language):
         part.fault("language", "Must be a language code such as en_US.")
     components = inner.get("components")
     if components is not None:

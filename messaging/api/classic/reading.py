@@ -19,14 +19,15 @@ from core.http.fields import PHONE
 from core.http.openapi import answers, refusals
 from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, Query
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID, ID_PARAMETER, find, shown
-from messaging.models import Message, Status
+from messaging.api.classic.base import ID, ID_PARAMETER, find
+from messaging.models import Message
 from messaging.reports import analytics, reading
+from messaging.reports.analytics import shown
 
 _FILTERS = [
     OpenApiParameter("status", {"type": "string", "enum": schemas.STATUSES}, "query"),
     OpenApiParameter("batchId", {"type": "string", "format": "uuid"}, "query"),
-    OpenApiParameter("to", {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}, "query"),
+    OpenApiParameter("to", {"type": "string", "pattern": f"^{PHONE.pattern}$"}, "query"),
     OpenApiParameter("createdFrom", {"type": "string", "format": "date-time"}, "query"),
     OpenApiParameter("createdTo", {"type": "string", "format": "date-time"}, "query"),
     OpenApiParameter(
@@ -66,7 +67,7 @@ def message_object(message: Message) -> dict[str, Any]:
 def filters_of(query: Query) -> reading.Wanted:
     """Read the filters of a list of messages."""
     status = query.choice("status", schemas.STATUSES)
-    statuses = [Status(word) for word in Status.values if shown(word) == status] if status else None
+    statuses = analytics.meant(status) if status else None
     to = query.text("to", longest=20)
     if to is not None and not PHONE.fullmatch(to):
         query.fault("to", "Must be a phone number: digits only, without the plus.")

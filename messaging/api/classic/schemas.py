@@ -6,6 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from core.http.fields import PHONE
+from messaging.compose.drafts import TEXT_LONGEST
+
+_PHONE = f"^{PHONE.pattern}$"
 STATUSES = [
     "queued",
     "scheduled",
@@ -35,11 +39,11 @@ class TemplateBody(serializers.Serializer[Any]):
 class SendBody(serializers.Serializer[Any]):
     """One message: either ``message`` or ``template``."""
 
-    to = serializers.RegexField(r"^[1-9][0-9]{6,14}$", help_text="E.164 without the plus.")
+    to = serializers.RegexField(_PHONE, help_text="E.164 without the plus.")
     message = serializers.CharField(
         required=False,
         min_length=1,
-        max_length=4096,
+        max_length=TEXT_LONGEST,
         help_text="Free text; WhatsApp takes it within 24 hours after the person last wrote to you.",
     )
     template = TemplateBody(required=False)
@@ -216,7 +220,7 @@ class SummaryObject(serializers.Serializer[Any]):
 class SuppressionBody(serializers.Serializer[Any]):
     """A number not to write to."""
 
-    to = serializers.RegexField(r"^[1-9][0-9]{6,14}$")
+    to = serializers.RegexField(_PHONE)
     marketingOnly = serializers.BooleanField(required=False)
     note = serializers.CharField(required=False, min_length=1, max_length=200)
 
@@ -250,7 +254,7 @@ class PlainPages(serializers.Serializer[Any]):
 class TestMessageBody(serializers.Serializer[Any]):
     """Your own phone."""
 
-    to = serializers.RegexField(r"^[1-9][0-9]{6,14}$")
+    to = serializers.RegexField(_PHONE)
 
 
 class MediaBody(serializers.Serializer[Any]):

@@ -22,12 +22,11 @@ from core.http.wire import body_of
 from messaging import suppressions
 from messaging.api.classic import schemas
 from messaging.api.classic.base import Accepted, accept
-from messaging.compose.drafts import Draft, RawTemplate
+from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message, Suppression
 from messaging.queue import queueing
 
 #: every new WhatsApp account has this template (contract: the quickstart)
-TEST_TEMPLATE = RawTemplate("hello_world", "en_US")
 
 
 def suppression_object(row: Suppression) -> dict[str, Any]:
@@ -105,7 +104,7 @@ class SuppressionDetail(KeyView):
         summary="Allow writing to somebody again",
         tags=["Suppressions"],
         request=None,
-        parameters=[OpenApiParameter("phone", {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}, "path")],
+        parameters=[OpenApiParameter("phone", {"type": "string", "pattern": f"^{PHONE.pattern}$"}, "path")],
         responses=answers(200, schemas.SuppressionRemoved, 404, 429, body=False),
     )
     def delete(self, request: Request, phone: str) -> Response:
@@ -141,7 +140,7 @@ class TestMessage(KeyView):
                 raise invalid(
                     "credentials", "Verify your credentials first: POST /auth/me/credentials/verify."
                 )
-            draft = Draft(to=to, what=TEST_TEMPLATE)
+            draft = Draft(to=to, what=HELLO_WORLD)
             return queueing.as_test(draft) if key_of(request).is_test else draft
 
         def send(draft: Draft) -> Accepted:

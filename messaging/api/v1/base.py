@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from core.errors import invalid
-from core.http.fields import ID
+from core.http.fields import ID, PHONE
 from core.http.wire import when
 from messaging.api.accept_once import Accepted, accept_once
 from messaging.models import Message, Status
@@ -21,7 +21,7 @@ from messaging.reports import reading
 from messaging.status.transitions import CANCELED
 
 #: J48: a plus, country code and number; nothing is guessed or tidied
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+E164 = re.compile(rf"\+{PHONE.pattern}")
 REQUIRED = "This field is required."
 
 #: the five statuses of the document; everything before Meta's answer is ``queued``
@@ -32,7 +32,6 @@ _SHOWN = {
     Status.FAILED: "failed",
     Status.CANCELED: "failed",  # with failure_reason "canceled"
 }
-STATUSES = ["queued", "sent", "delivered", "read", "failed"]
 
 
 def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:

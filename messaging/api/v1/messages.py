@@ -14,9 +14,7 @@ from core.http.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from messaging.api.v1 import schemas
 from messaging.api.v1.base import REQUIRED, read_mapping, read_text
 from messaging.api.v1.sending import EXAMPLE, Send
-from messaging.compose.drafts import Text
-
-TEXT_LONGEST = 4_096  # characters
+from messaging.compose.drafts import TEXT_LONGEST, Text
 
 
 def read_text_message(data: Mapping[str, Any]) -> Text:

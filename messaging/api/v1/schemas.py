@@ -7,7 +7,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-E164 = r"^\+[1-9][0-9]{6,14}$"
+from core.http.fields import PHONE
+from messaging.compose.drafts import LANGUAGE, TEXT_LONGEST
+
+E164 = rf"^\+{PHONE.pattern}$"
 STATUSES_V1 = ["queued", "sent", "delivered", "read", "failed"]
 
 _VALUES = {
@@ -25,7 +28,7 @@ class Values(serializers.DictField):
 class TextV1(serializers.Serializer[Any]):
     """A text."""
 
-    body = serializers.RegexField(r"\S", min_length=1, max_length=4096)
+    body = serializers.RegexField(r"\S", min_length=1, max_length=TEXT_LONGEST)
     preview_url = serializers.BooleanField(required=False, help_text="Show a preview of the first link.")
 
 
@@ -38,7 +41,7 @@ class SendTextBody(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         """Add ``from``, which Python keeps for itself."""
-        return _with_from(super().get_fields())
+        return with_from(super().get_fields())
 
 
 class ButtonV1(serializers.Serializer[Any]):
@@ -58,7 +61,7 @@ class TemplateV1(serializers.Serializer[Any]):
     """A template with its values."""
 
     name = serializers.RegexField(r"\S", max_length=512)
-    language = serializers.RegexField(r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}$", max_length=20)
+    language = serializers.RegexField(f"^{LANGUAGE.pattern}$", max_length=20)
     parameters = Values(required=False, help_text="The body's placeholders, by name or by number.")
     header_parameters = Values(required=False, help_text="The text header's placeholder.")
     header_media_url = serializers.CharField(
@@ -82,10 +85,11 @@ class SendTemplateBody(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         """Add ``from``, which Python keeps for itself."""
-        return _with_from(super().get_fields())
+        return with_from(super().get_fields())
 
 
-def _with_from(fields: dict[str, Any]) -> dict[str, Any]:
+def with_from(fields: dict[str, Any]) -> dict[str, Any]:
+    """Put ``from`` behind ``agent_id``."""
     number = serializers.RegexField(E164, help_text="One of the agent's active WhatsApp numbers.")
     return {"agent_id": fields.pop("agent_id"), "from": number, **fields}
 

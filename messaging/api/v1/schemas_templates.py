@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from messaging.api.v1.schemas import E164, ButtonV1, Values
+from messaging.api.v1.schemas import ButtonV1, Values, with_from
+from messaging.compose.drafts import TEMPLATE_NAME
 from messaging.message_templates.manage import CATEGORIES, FORMATS
 
 _CATEGORIES = list(CATEGORIES)
@@ -83,16 +84,10 @@ class Linted(serializers.Serializer[Any]):
     rows = LintedRow(many=True)
 
 
-def with_from(fields: dict[str, Any]) -> dict[str, Any]:
-    """Put ``from`` behind ``agent_id``."""
-    number = serializers.RegexField(E164, help_text="One of the agent's active WhatsApp numbers.")
-    return {"agent_id": fields.pop("agent_id"), "from": number, **fields}
-
-
 class NewTemplate(serializers.Serializer[Any]):
     """A template in Meta's own shape."""
 
-    name = serializers.RegexField(r"^[a-z0-9_]{1,512}$")
+    name = serializers.RegexField(f"^{TEMPLATE_NAME.pattern}$")
     language = serializers.RegexField(r"^[a-z]{2,3}(_[A-Z]{2,4})?$")
     category = serializers.ChoiceField(_CATEGORIES)
     parameter_format = serializers.ChoiceField(list(FORMATS), required=False)

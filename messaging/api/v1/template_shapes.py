@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from core.errors import invalid
 from core.http.wire import when
 from messaging.api.v1.base import REQUIRED, read_mapping, read_text
-from messaging.compose.drafts import ButtonValue, FilledTemplate
+from messaging.compose.drafts import LANGUAGE, ButtonValue, FilledTemplate
 from messaging.models import Template
 
 NAME_LONGEST = 512
 MOST_BUTTONS = 100
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}")
 _BUTTON_TEXTS = ("url_suffix", "otp_code", "quick_reply_payload", "coupon_code")
 
 
@@ -34,7 +32,7 @@ def read_name(template: Mapping[str, Any]) -> tuple[str, str]:
         raise invalid("template.name", "Must name an approved template.", code="invalid_template_name")
     name = read_text(template, "name", path="template.name", longest=NAME_LONGEST)
     language = read_text(template, "language", path="template.language", longest=20)
-    if not _LANGUAGE.fullmatch(language):
+    if not LANGUAGE.fullmatch(language):
         raise invalid("template.language", "Must be the template's language code, for example en or en_US.")
     return name, language
 
