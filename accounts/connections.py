@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.credentials import Credentials
 from accounts.models import Account, Agent, Connection
 from core.errors import Refusal
 from core.secret import Secret
@@ -77,14 +78,10 @@ def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> l
     return [_NUMBER.make(values) for values in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What Meta needs to let us send from a number; ``None`` keeps what was saved for an optional part."""
-
-    access_token: Secret
-    phone_number_id: str
-    waba_id: str | None = None
-    app_secret: Secret | None = None
+def callback_url(number: Connection | None = None) -> str:
+    """Return the address at which Meta reports about a number; without one, the service's common address."""
+    common = f"{settings.PUBLIC_URL}/webhooks/whatsapp"
+    return f"{common}/{number.callback_key}" if number is not None else common
 
 
 def save_credentials(
@@ -99,12 +96,13 @@ def save_credentials(
 
     The same number again replaces its token and keeps its history; ``None`` keeps what was saved for
     the optional parts. Another number takes the default one's place, and the old one is emptied and kept
-    for its messages. Raises ``Refusal`` (``conflict``) when another account has the number (W51).
+    for its messages. Raises ``Invalid`` for values that cannot be Meta's (``accounts.credentials``),
+    ``Refusal`` (``conflict``) when another account has the number (W51).
     """
     given = Credentials(access_token, phone_number_id, waba_id, app_secret)
     with _one_writer(account):
         held = _locked(account).filter(is_default=True).first()
-        if held is not None and held.phone_number_id != phone_number_id:
+        if held is not None and held.phone_number_id != given.phone_number_id:
             _empty(held)
             held = None
         return _renew(account, held, given, default=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import agents, audit, connections
+from accounts.credentials import Credentials
 from accounts.dashboard.base import DashboardView, Role, id_of
 from accounts.models import Agent
 from accounts.vault import CannotOpen
@@ -18,7 +19,7 @@ from core.errors import Refusal
 from core.ui.forms import take
 from devstack.meta import seed
 from messaging.numbers import doctor
-from messaging.numbers.credentials_form import CredentialsForm, callback_url
+from messaging.numbers.credentials_form import CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
 
 NUMBERS = "/app/numbers"
@@ -119,7 +120,7 @@ class AddNumber(DashboardView):
         form = NumberForm(request.POST, agents=agents.listed(self.account), seen=in_sandbox())
         if form.is_valid():
             try:
-                given = connections.Credentials(**form.credentials())
+                given = Credentials(**form.credentials())
                 agent = agents.find(self.account, id_of(form.cleaned_data["agent"]))
                 number = connections.add_number(self.account, agent, given)
             except Refusal as refusal:
@@ -143,7 +144,9 @@ class NumberDetail(DashboardView):
         """Show it."""
         number = connections.find_number(self.account, id_of(number_id))
         listed = agents.listed(self.account)
-        return self.page("app/number.html", number=number, url=callback_url(number), agents=listed)
+        return self.page(
+            "app/number.html", number=number, url=connections.callback_url(number), agents=listed
+        )
 
     def post(self, request: HttpRequest, number_id: str) -> HttpResponse:
         """Do what the button says."""
@@ -196,7 +199,7 @@ class NumberDetail(DashboardView):
     def subscribe(self, number: Any) -> str:
         """Let Meta report here."""
         try:
-            done = doctor.repair(number, callback_url(number))
+            done = doctor.repair(number)
         except CannotOpen:
             raise Refusal("conflict", _("The saved token cannot be read.")) from None
         if not done.mended:

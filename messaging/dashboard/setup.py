@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
-from accounts.connections import default_connection, save_credentials
+from accounts.connections import callback_url, default_connection, save_credentials
 from accounts.dashboard.base import DashboardView, Role, id_of
 from accounts.models import Account, Connection
 from accounts.vault import CannotOpen
@@ -27,7 +27,7 @@ from devstack.meta import seed
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message
 from messaging.numbers import doctor
-from messaging.numbers.credentials_form import PHONE_HELP, CredentialsForm, callback_url
+from messaging.numbers.credentials_form import PHONE_HELP, CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
 from messaging.queue import queueing
 
@@ -176,7 +176,7 @@ class Callback(SetUpView):
         if number is None:
             return HttpResponseRedirect("/app/setup/connect")
         try:
-            done = doctor.repair(number, callback_url(number))
+            done = doctor.repair(number)
         except CannotOpen:
             return self.wrong("/app/setup/connect", Refusal("conflict", _("The saved token cannot be read.")))
         examine(number)

@@ -1,27 +1,17 @@
-"""What the pages about a number share: its form of credentials, its callback address."""
+"""What the pages about a number share: its form of credentials."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Connection
+from accounts import credentials
 from core.secret import Secret
-
-_TOKEN = re.compile(r"[!-~]{20,2000}")
-_META_ID = re.compile(r"[0-9]{5,20}")
-_APP_SECRET = re.compile(r"[!-~]{8,200}")
+from core.ui.refusal_texts import spoken
 
 PHONE_HELP = _("With the country code, for example +1 415 555 2671.")
-
-
-def callback_url(number: Connection) -> str:
-    """Return a number's own callback address, to give to Meta."""
-    return f"{settings.PUBLIC_URL}/webhooks/whatsapp/{number.callback_key}"
 
 
 class CredentialsForm(forms.Form):
@@ -65,23 +55,12 @@ class CredentialsForm(forms.Form):
             elif self.is_bound:
                 self.fields[name].widget.render_value = False
 
-    def clean_access_token(self) -> str:
-        """Refuse what cannot be a token."""
-        return _matching(self.cleaned_data["access_token"], _TOKEN, _("This is no Meta access token."))
-
-    def clean_phone_number_id(self) -> str:
-        """Refuse a phone number in the place of its id."""
-        said = _("Must be the Phone number ID from Meta (5 to 20 digits), not the phone number.")
-        return _matching(self.cleaned_data["phone_number_id"], _META_ID, said)
-
-    def clean_waba_id(self) -> str:
-        """Refuse what is no id."""
-        return _matching(self.cleaned_data["waba_id"], _META_ID, _("Must be 5 to 20 digits."))
-
-    def clean_app_secret(self) -> str:
-        """Refuse what cannot be a secret of an app."""
-        said = _("Must be the App Secret of your Meta app.")
-        return _matching(self.cleaned_data["app_secret"], _APP_SECRET, said)
+    def clean(self) -> dict[str, Any]:
+        """Say at each field what is wrong with it."""
+        given = {name: value or None for name, value in self.cleaned_data.items() if name in self.base_fields}
+        for fault in credentials.faults(given):
+            self.add_error(fault.field, spoken(fault.message))
+        return self.cleaned_data
 
     def credentials(self) -> dict[str, Any]:
         """Return what the cores take; an empty optional part keeps what was saved."""
@@ -92,9 +71,3 @@ class CredentialsForm(forms.Form):
             "waba_id": given["waba_id"] or None,
             "app_secret": Secret(given["app_secret"]) if given["app_secret"] else None,
         }
-
-
-def _matching(value: str, pattern: re.Pattern[str], said: Any) -> str:
-    if value and not pattern.fullmatch(value):
-        raise forms.ValidationError(said)
-    return value

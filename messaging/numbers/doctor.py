@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.connections import callback_url
 from accounts.models import Connection
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 from messaging.numbers import verification
@@ -44,7 +45,7 @@ class Repair:
     message: str
 
 
-def examine(number: Connection, callback_url: str) -> list[Check]:
+def examine(number: Connection) -> list[Check]:
     """Look at everything and store the lines with the number (``Connection.checks``).
 
     Raises ``vault.CannotOpen`` when the saved token cannot be opened any more. What Meta answers is never
@@ -54,7 +55,7 @@ def examine(number: Connection, callback_url: str) -> list[Check]:
     with verification.graph_for(number) as graph:
         checks[1:1] = _token_lines(graph)
         if any(line.check == "phone_number" and line.ok is not None for line in checks):
-            checks += _number_lines(graph, number, callback_url)
+            checks += _number_lines(graph, number)
     checks.append(_secret_line(number))
     updated = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
     if updated.update(checks=[asdict(line) for line in checks]):
@@ -62,7 +63,7 @@ def examine(number: Connection, callback_url: str) -> list[Check]:
     return checks
 
 
-def repair(number: Connection, callback_url: str) -> Repair:
+def repair(number: Connection) -> Repair:
     """Subscribe the token's app and give Meta the number's callback address, where its API lets us.
 
     Subscribing is asked first: Meta refuses an address of an app that is not subscribed.
@@ -72,7 +73,9 @@ def repair(number: Connection, callback_url: str) -> Repair:
     try:
         with verification.graph_for(number) as graph:
             graph.subscribe_app(number.waba_id)
-            graph.set_callback(number.phone_number_id, url=callback_url, verify_token=number.verify_token)
+            graph.set_callback(
+                number.phone_number_id, url=callback_url(number), verify_token=number.verify_token
+            )
     except GraphError as error:
         return Repair(False, error.meta.tells)
     except (GraphUnreachable, ValueError) as error:
@@ -127,7 +130,7 @@ def _expiry_line(token: dict[str, Any]) -> Check:
     return Check("token_expiry", None if days > SOON_DAYS else False, said, fix)
 
 
-def _number_lines(graph: Graph, number: Connection, callback_url: str) -> list[Check]:
+def _number_lines(graph: Graph, number: Connection) -> list[Check]:
     lines = []
     try:
         facts = graph.phone_number(number.phone_number_id)
@@ -153,7 +156,7 @@ def _number_lines(graph: Graph, number: Connection, callback_url: str) -> list[C
         lines.append(Check("quality", None, "Meta has not rated this number’s quality yet."))
     lines += _health_lines(health)
     configured = facts.get("webhook_configuration")
-    lines.append(_callback_line(configured if isinstance(configured, dict) else {}, callback_url))
+    lines.append(_callback_line(configured if isinstance(configured, dict) else {}, number))
     return lines
 
 
@@ -180,7 +183,7 @@ def _health_lines(health: dict[str, Any]) -> list[Check]:
     return lines or [Check("health", True, "Meta reports nothing that keeps this number from sending.")]
 
 
-def _callback_line(configured: dict[str, Any], callback_url: str) -> Check:
+def _callback_line(configured: dict[str, Any], number: Connection) -> Check:
     used = next(
         (
             str(configured[name])
@@ -189,10 +192,9 @@ def _callback_line(configured: dict[str, Any], callback_url: str) -> Check:
         ),
         "",
     )
-    if used == callback_url:
+    if used == callback_url(number):
         return Check("callback", True, "Meta reports to the address of this number.")
-    shared = f"{settings.PUBLIC_URL}/webhooks/whatsapp"
-    if used == shared:
+    if used == callback_url():
         return Check("callback", True, "Meta reports to this service’s common address.")
     if not used:
         return Check(

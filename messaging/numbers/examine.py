@@ -13,7 +13,6 @@ from devstack.meta import seed
 from messaging.message_templates import store as template_store
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.numbers import doctor
-from messaging.numbers.credentials_form import callback_url
 
 
 def in_sandbox() -> bool:
@@ -32,7 +31,7 @@ def spare_number() -> seed.SeedNumber | None:
 def examine(number: Connection) -> None:
     """Let the doctor look; a token that cannot be opened is a line of its own. Copies the templates."""
     try:
-        doctor.examine(number, callback_url(number))
+        doctor.examine(number)
         if number.status == Connection.Status.ACTIVE and number.waba_id:
             template_store.sync(number)
     except CannotOpen:

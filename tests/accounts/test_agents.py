@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from accounts import agents
-from accounts.connections import Credentials, add_number, default_connection, save_credentials
+from accounts.connections import add_number, default_connection, save_credentials
+from accounts.credentials import Credentials
 from accounts.models import Connection
 from accounts.plans import LIMITS, Plan
 from core.errors import Invalid, Refusal
@@ -130,7 +131,7 @@ def given(phone_number_id: str, token: str = factories.TOKEN) -> Credentials:
 def test_the_first_number_is_the_default_and_the_next_one_is_not(org: Customer) -> None:
     account = factories.make_account("pro")
     agent = agents.default_agent(account)
-    first, second = add_number(account, agent, given("8001")), add_number(account, agent, given("8002"))
+    first, second = add_number(account, agent, given("80010")), add_number(account, agent, given("80020"))
     assert (first.is_default, second.is_default) == (True, False)
 
 

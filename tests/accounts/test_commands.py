@@ -134,9 +134,9 @@ def test_connect_number_takes_secrets_from_the_environment(monkeypatch):
         {"phone_number_id": "1234"},
         {"waba_id": "12345/67890"},
         {"access_token": TOKEN + "\r\nX-Evil: 1"},
-        {"access_token": TOKEN + " "},
+        {"access_token": TOKEN + " x"},
         {"access_token": "short"},
-        {"app_secret": APP_SECRET + "\n"},
+        {"app_secret": APP_SECRET + "\nx"},
     ],
     ids=lambda changes: ascii(changes).replace(TOKEN, "EAA").replace(APP_SECRET, "secret"),
 )

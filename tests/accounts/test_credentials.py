@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from accounts.connections import save_credentials
 from accounts.models import Connection
+from core.errors import Invalid
+from core.secret import Secret
 from messaging.models import Message
 from tests.factories import APP_SECRET, TOKEN, Api, api, connect, faulty_fields, make_account, make_message
 
@@ -58,6 +61,55 @@ def test_it_takes_the_optional_parts(who):
     assert current().app_secret.reveal() == APP_SECRET
 
 
+@pytest.mark.parametrize("around", [" {}", "{} ", "{}\n", "\r\n{}\r\n", "\t{}", "\u00a0{}\u00a0"])
+def test_blanks_and_line_ends_around_what_was_pasted_are_dropped(who, around):
+    body = GOOD | {"whatsappBusinessAccountId": "102290129340398", "whatsappAppSecret": APP_SECRET}
+    answer = who.put_json(PATH, {name: around.format(value) for name, value in body.items()})
+    assert answer.status_code == 200
+    number = current()
+    assert number.access_token.reveal() == TOKEN and number.app_secret.reveal() == APP_SECRET
+    assert (number.phone_number_id, number.waba_id) == (NUMBER, "102290129340398")
+    again = who.put_json(PATH, {name: around.format(value) for name, value in body.items()})
+    assert again.status_code == 200 and current().pk == number.pk
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("whatsappAccessToken", "EAA" + "x" * 16, "too short: it has 19 characters"),
+        ("whatsappAccessToken", "EAA" + "x" * 1998, "too long: it has 2001 characters"),
+        ("whatsappAccessToken", TOKEN[:20] + "\n" + TOKEN[20:], "line break"),
+        ("whatsappAccessToken", TOKEN[:20] + " " + TOKEN[20:], "blank"),
+        ("whatsappAccessToken", TOKEN + "\u200b", "U+200B"),
+        ("whatsappAccessToken", "Bearer " + TOKEN, "without the word before it"),
+        ("whatsappAppSecret", "short", "too short: it has 5 characters"),
+        ("whatsappAppSecret", APP_SECRET[:9] + "\r\n" + APP_SECRET[9:], "line break"),
+        ("whatsappPhoneNumberId", "10654 0352242922", "blank"),
+        ("whatsappPhoneNumberId", "+14155552671", "not the phone number"),
+        ("whatsappBusinessAccountId", "1022", "5 to 20 digits"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_the_value(who, field, value, said):
+    (fault,) = who.put_json(PATH, GOOD | {field: value}).json()["details"]
+    assert fault["field"] == field and said in fault["message"]
+    assert "EAA" not in fault["message"]
+
+
+def test_nothing_is_saved_that_could_not_be_sent_to_meta():
+    for given in (
+        {"access_token": "EAA"},
+        {"phone_number_id": "me/../1"},
+        {"waba_id": "0"},
+        {"app_secret": "a b"},
+    ):
+        values: dict[str, Any] = {"access_token": TOKEN, "phone_number_id": NUMBER} | given
+        secrets = {name: Secret(values[name]) for name in ("access_token", "app_secret") if name in values}
+        with pytest.raises(Invalid) as caught:
+            save_credentials(make_account(), **(values | secrets))
+        assert [fault.field for fault in caught.value.fields] == list(given)
+    assert not Connection.objects.exists()
+
+
 HARMFUL_IDS = {
     "a path": "../../123456",
     "an encoded path": "12345%2F67890",
@@ -65,9 +117,9 @@ HARMFUL_IDS = {
     "a query": "12345?fields=id",
     "a fragment": "12345#67890",
     "another host": "12345@evil.example",
-    "a line break": "106540352242922\n",
+    "a line break": "10654\n0352242922",
     "CRLF": "12345\r\nX-Evil: 1",
-    "a space": " 106540352242922",
+    "a space": "10654 0352242922",
     "a plus": "+106540352242922",
     "Arabic digits": "١٠٦٥٤٠٣٥٢٢٤٢٩٢٢",
     "full-width digits": "１０６５４０３５２２",
@@ -86,9 +138,8 @@ HARMFUL_IDS = {
 }
 HARMFUL_TOKENS = {
     "CRLF": TOKEN + "\r\nX-Evil: 1",
-    "a line break behind": TOKEN + "\n",
+    "a line break": TOKEN[:20] + "\n" + TOKEN[20:],
     "a space inside": TOKEN[:20] + " " + TOKEN[20:],
-    "a space behind": TOKEN + " ",
     "a tab": TOKEN + "\t1",
     "beyond ASCII": TOKEN + "é",
     "a zero-width space": TOKEN + "\u200b",
@@ -124,7 +175,7 @@ def test_a_token_that_could_break_a_header_is_refused(who, value):
 
 
 @pytest.mark.parametrize(
-    "value", ["short", APP_SECRET + "\r\n", APP_SECRET + " x", "", "x" * 201, 5, "é" * 20]
+    "value", ["short", APP_SECRET + "\r\nX-Evil: 1", APP_SECRET + " x", "", "x" * 201, 5, "é" * 20]
 )
 def test_a_bad_app_secret_is_refused(who, value):
     refused(who, "whatsappAppSecret", value)
@@ -175,8 +226,8 @@ def test_no_answer_shows_a_credential(who):
         who.put_json(PATH, body),
         who.get("/auth/me"),
         who.put_json(PATH, body | {"whatsappPhoneNumberId": "bad"}),
-        who.put_json(PATH, body | {"whatsappAccessToken": TOKEN + " "}),
-        who.put_json(PATH, body | {"whatsappAppSecret": APP_SECRET + " "}),
+        who.put_json(PATH, body | {"whatsappAccessToken": TOKEN + " x"}),
+        who.put_json(PATH, body | {"whatsappAppSecret": APP_SECRET + " x"}),
         api(make_account()).put_json(PATH, body),
         who.post_json(f"{PATH}/verify"),
         who.delete(PATH),

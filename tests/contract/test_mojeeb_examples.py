@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from accounts import agents, keys
-from accounts.connections import Credentials, add_number
+from accounts.connections import add_number
+from accounts.credentials import Credentials
 from accounts.models import Account, Agent, ApiKey
 from core.secret import Secret
 from devstack.meta import inbound, seed

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import connections
-from accounts.connections import Credentials
+from accounts.credentials import Credentials
 from accounts.models import Connection
 from core.secret import Secret
 from messaging.models import Message, Status
@@ -121,7 +121,9 @@ def test_a_retry_waits_for_its_own_number_not_for_the_default_one(alice, number)
     mine = support.queue(alice)
     record([Change(mine.pk, Status.FAILED, failure=UNREACHABLE)])
     until = timezone.now() + timedelta(seconds=30)
-    other = connections.add_number(alice, number.agent, Credentials(Secret("EAAother"), "106540359999999"))
+    other = connections.add_number(
+        alice, number.agent, Credentials(Secret("EAAother" + "x" * 20), "106540359999999")
+    )
     connections.make_default(alice, other.pk)
     Connection.objects.filter(pk=other.pk).update(breaker_open_since=timezone.now(), paused_until=until)
     assert retry(alice, mine).status_code == 202

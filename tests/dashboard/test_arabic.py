@@ -77,7 +77,10 @@ def test_every_marked_word_has_an_arabic_one_and_the_compiled_catalogue_is_the_w
 
 #: cores whose sentences stand on pages of the dashboard
 SPEAKERS = [
-    *(f"accounts/{name}.py" for name in ("agents", "closing", "connections", "ownership", "team")),
+    *(
+        f"accounts/{name}.py"
+        for name in ("agents", "closing", "connections", "credentials", "ownership", "team")
+    ),
     *(f"billing/{name}.py" for name in ("checkout", "overview")),
     *(
         f"messaging/{name}.py"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from accounts import agents
-from accounts.connections import Credentials, add_number
+from accounts.connections import add_number
+from accounts.credentials import Credentials
 from accounts.models import Account, Agent, ApiKey, Connection
 from core.secret import Secret
 from tests import factories

@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.credentials import APP_SECRET, META_ID, TOKEN
+
 
 class RegisterBody(serializers.Serializer[Any]):
     """What ``POST /auth/register`` takes."""
@@ -38,13 +40,13 @@ class Me(serializers.Serializer[Any]):
 class CredentialsBody(serializers.Serializer[Any]):
     """Meta credentials."""
 
-    whatsappAccessToken = serializers.RegexField(r"^[!-~]{20,2000}$", help_text="EAA…")
-    whatsappPhoneNumberId = serializers.RegexField(r"^[0-9]{5,20}$")
+    whatsappAccessToken = serializers.RegexField(f"^{TOKEN.pattern}$", help_text="EAA…")
+    whatsappPhoneNumberId = serializers.RegexField(f"^{META_ID.pattern}$")
     whatsappBusinessAccountId = serializers.RegexField(
-        r"^[0-9]{5,20}$", required=False, help_text="Lets us list your templates."
+        f"^{META_ID.pattern}$", required=False, help_text="Lets us list your templates."
     )
     whatsappAppSecret = serializers.RegexField(
-        r"^[!-~]{8,200}$",
+        f"^{APP_SECRET.pattern}$",
         required=False,
         help_text="The App Secret of your Meta app: proves that callbacks come from Meta.",
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
 import orjson
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import connections, keys
+from accounts import connections, credentials, keys
 from accounts.api.classic import schemas
 from accounts.api.views import KeyView, by_address
 from accounts.authentication import caller, key_of
@@ -30,9 +28,15 @@ from webhooks.outgoing import endpoints
 #: how long a rotated key may work on
 LONGEST_GRACE_SECONDS = 7 * 24 * 3600
 ONBOARDING_BYTES = 4_096
-_META_ID = re.compile(r"[0-9]{5,20}")
-_TOKEN = re.compile(r"[!-~]{20,2000}")
-_APP_SECRET = re.compile(r"[!-~]{8,200}")
+#: Meta's four values, as the core names them and as the document does
+_CREDENTIALS = {
+    "access_token": "whatsappAccessToken",
+    "phone_number_id": "whatsappPhoneNumberId",
+    "waba_id": "whatsappBusinessAccountId",
+    "app_secret": "whatsappAppSecret",
+}
+_NEEDED = ("access_token", "phone_number_id")
+_CREDENTIAL_LONGEST = 4_000
 
 
 class Register(WhatsAPIView):
@@ -108,35 +112,27 @@ class Credentials(KeyView):
     def put(self, request: Request) -> Response:
         """From now on messages go out from this number. The token is stored encrypted and never shown."""
         fields = Fields(body_of(request))
-        token = fields.text("whatsappAccessToken", required=True, longest=2_000)
-        number_id = fields.text("whatsappPhoneNumberId", required=True, longest=100)
-        waba_id = fields.text("whatsappBusinessAccountId", longest=100)
-        app_secret = fields.text("whatsappAppSecret", longest=200)
-        if token and not _TOKEN.fullmatch(token):
-            fields.fault("whatsappAccessToken", "Must be a Meta access token; they begin with EAA.")
-        if number_id and not _META_ID.fullmatch(number_id):
-            fields.fault(
-                "whatsappPhoneNumberId",
-                "Must be the Phone number ID from Meta (5 to 20 digits), not the phone number.",
-            )
-        if waba_id and not _META_ID.fullmatch(waba_id):
-            fields.fault("whatsappBusinessAccountId", "Must be 5 to 20 digits.")
-        if app_secret and not _APP_SECRET.fullmatch(app_secret):
-            fields.fault("whatsappAppSecret", "Must be the App Secret of your Meta app.")
+        given = {
+            name: fields.text(wire, required=name in _NEEDED, longest=_CREDENTIAL_LONGEST)
+            for name, wire in _CREDENTIALS.items()
+        }
+        for fault in credentials.faults(given):
+            fields.fault(_CREDENTIALS[fault.field], fault.message)
         fields.done()
+        app_secret = given["app_secret"]
         number = connections.save_credentials(
             caller(request),
-            access_token=Secret(token or ""),
-            phone_number_id=number_id or "",
-            waba_id=waba_id,
-            app_secret=Secret(app_secret) if app_secret else None,
+            access_token=Secret(given["access_token"] or ""),
+            phone_number_id=given["phone_number_id"] or "",
+            waba_id=given["waba_id"],
+            app_secret=Secret(app_secret) if app_secret is not None else None,
         )
         return ok(
             {
                 "byocConfigured": True,
                 "whatsappPhoneNumberId": number.phone_number_id,
                 "verified": False,
-                "callbackUrl": callback_url(number.callback_key),
+                "callbackUrl": connections.callback_url(number),
                 "verifyToken": number.verify_token,
             }
         )
@@ -152,11 +148,6 @@ class Credentials(KeyView):
         """Forgets the token. Messages that still wait for it will fail and say so."""
         connections.remove_credentials(caller(request))
         return ok({"byocConfigured": False})
-
-
-def callback_url(callback_key: str) -> str:
-    """Return a connection's own callback address, to paste into Meta's app settings."""
-    return f"{settings.PUBLIC_URL}/webhooks/whatsapp/{callback_key}"
 
 
 class VerifyCredentials(KeyView):

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.connections import save_credentials
 from accounts.models import Account, Connection
-from core.errors import Refusal
+from core.errors import Invalid, Refusal
+from core.http.fields import PHONE
 from core.secret import Secret
 from messaging.numbers import verification
 
@@ -38,17 +39,8 @@ class Command(BaseCommand):
         app_secret = options["app_secret"] or os.environ.get("HERMOD_APP_SECRET", "")
         if not token:
             raise CommandError("Give --access-token or set HERMOD_ACCESS_TOKEN.")
-        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", options["phone"]):
+        if not re.fullmatch(rf"\+{PHONE.pattern}", options["phone"]):
             raise CommandError("--phone must be +E.164, for example +15557654321.")
-        for name in ("phone_number_id", "waba_id"):
-            if not re.fullmatch(r"[0-9]{5,20}", options[name]):
-                raise CommandError(f"--{name.replace('_', '-')} must be 5 to 20 digits.")
-        if not re.fullmatch(r"[!-~]{20,2000}", token):
-            raise CommandError(
-                "The access token has characters that no token of Meta's has, or is too short."
-            )
-        if app_secret and not re.fullmatch(r"[!-~]{8,200}", app_secret):
-            raise CommandError("This is not an app secret of Meta's (8 to 200 characters, no spaces).")
         try:
             account = Account.objects.get(pk=options["account"])
         except (Account.DoesNotExist, ValidationError):
@@ -61,6 +53,9 @@ class Command(BaseCommand):
                 waba_id=options["waba_id"],
                 app_secret=Secret(app_secret) if app_secret else None,
             )
+        except Invalid as found:
+            said = (f"--{one.field.replace('_', '-')}: {one.message}" for one in found.fields)
+            raise CommandError(" ".join(said)) from None
         except Refusal as refusal:
             raise CommandError(refusal.message) from None
         Connection.objects.filter(pk=number.pk).update(display_phone=options["phone"][1:])
