@@ -20,7 +20,6 @@ from developers.errors import OURS
 from developers.markdown import Follow, Section, anchors, page_of, relinked
 from developers.pages import plans
 from developers.samples import expand
-from devstack.meta import magic
 from messaging.models import Template
 
 #: what the samples name; a reader who is signed in sees their own in the place of each
@@ -82,7 +81,6 @@ def _drawn(public_url: str, bulk_most: int) -> list[str]:
         "plans": plans(),
         "ours": OURS.values(),
         "bulk_most": f"{bulk_most:,}",
-        "magic": magic.TABLE,
     }
     return [
         expand(render_to_string(f"developers/{name}", context), public_url).strip() for name in _TEMPLATES

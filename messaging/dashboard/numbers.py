@@ -17,7 +17,6 @@ from accounts.vault import CannotOpen
 from billing.overview import room_for_agent
 from core.errors import Refusal
 from core.ui.forms import take
-from devstack.meta import seed
 from messaging.numbers import doctor
 from messaging.numbers.credentials_form import CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
@@ -102,18 +101,11 @@ class AddNumber(DashboardView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask for its credentials; in the sandbox a spare number is filled in."""
-        initial: dict[str, str] = {"agent": request.GET.get("agent", "")}
-        spare = spare_number() if in_sandbox() else None
-        if spare is not None:
-            initial |= {
-                "access_token": str(spare.access_token),
-                "phone_number_id": spare.phone_number_id,
-                "waba_id": spare.waba_id,
-                "app_secret": str(seed.APP_SECRET),
-            }
+        spare = spare_number()
+        initial = spare | {"agent": request.GET.get("agent", "")}
         listed = agents.listed(self.account)
         form = NumberForm(initial=initial, agents=listed, seen=in_sandbox())
-        return self.page("app/number_new.html", form=form, sandbox=in_sandbox())
+        return self.page("app/number_new.html", form=form, spare=bool(spare))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Connect it and let the doctor look."""
@@ -131,7 +123,7 @@ class AddNumber(DashboardView):
                 )
                 examine(number)
                 return self.done(f"{NUMBERS}/{number.pk}", _("The number is connected."))
-        return self.page("app/number_new.html", status=400, form=form, sandbox=in_sandbox())
+        return self.page("app/number_new.html", status=400, form=form)
 
 
 class NumberDetail(DashboardView):

@@ -23,7 +23,6 @@ from accounts.vault import CannotOpen
 from core.errors import Refusal, invalid
 from core.jobs.wakeup import wake
 from core.ui.forms import take
-from devstack.meta import seed
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message
 from messaging.numbers import doctor
@@ -110,14 +109,10 @@ class Connect(SetUpView):
         initial: dict[str, str] = {}
         if number is not None:
             initial = {"phone_number_id": number.phone_number_id, "waba_id": number.waba_id}
-        elif in_sandbox() and (spare := spare_number()):
-            initial = {
-                "access_token": str(spare.access_token),
-                "phone_number_id": spare.phone_number_id,
-                "waba_id": spare.waba_id,
-                "app_secret": str(seed.APP_SECRET),
-            }
-        return self.show("app/setup/connect.html", form=CredentialsForm(initial=initial, seen=in_sandbox()))
+        else:
+            initial = spare_number()
+        form = CredentialsForm(initial=initial, seen=in_sandbox())
+        return self.show("app/setup/connect.html", form=form, spare=number is None and bool(initial))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Save them and look at once whether they work."""

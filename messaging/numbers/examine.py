@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -9,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Connection
 from accounts.vault import CannotOpen
-from devstack.meta import seed
 from messaging.message_templates import store as template_store
 from messaging.meta.graph import GraphError, GraphUnreachable
+from messaging.meta.spares import spare_numbers
 from messaging.numbers import doctor
 
 
@@ -21,11 +22,15 @@ def in_sandbox() -> bool:
     return settings.DEVELOPMENT and host in ("127.0.0.1", "localhost", "::1")
 
 
-def spare_number() -> seed.SeedNumber | None:
-    """Return a number of the sandbox that no account has connected."""
-    taken = set(Connection.objects.filter(removed_at=None).values_list("phone_number_id", flat=True))
-    spare = (seed.number(index) for index in range(1, seed.COUNT))
-    return next((one for one in spare if one.phone_number_id not in taken), None)
+def spare_number() -> dict[str, str]:
+    """Return what a form is filled with: a number of the sandbox's that no account has; empty elsewhere."""
+    if not in_sandbox():
+        return {}
+    spare = {one.phone_number_id: one for one in spare_numbers(settings.META_GRAPH_URL)}
+    taken = Connection.objects.filter(removed_at=None, phone_number_id__in=spare)
+    for ident in taken.values_list("phone_number_id", flat=True):
+        del spare[ident]
+    return asdict(next(iter(spare.values()))) if spare else {}
 
 
 def examine(number: Connection) -> None:

@@ -213,3 +213,20 @@ def test_a_form_never_shows_a_saved_or_refused_token_again(alice):
     assert page.status_code == 400
     assert "EAAtypedsecret" not in page.content.decode()
     assert "not the phone number" in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_spare_number_of_the_sandbox_is_filled_in_once(meta, alice, settings):
+    settings.DEVELOPMENT = True
+    client = signed_in(alice)
+    for path in ("/app/setup/connect", "/app/numbers/new"):
+        page = client.get(path).content.decode()
+        assert seed.number(1).access_token in page and "spare number in the sandbox" in page
+        assert seed.APP_SECRET not in page
+    meta.connect(alice, 1)
+    page = client.get("/app/numbers/new").content.decode()
+    assert seed.number(2).access_token in page and seed.number(1).access_token not in page
+    settings.META_GRAPH_URL = "http://127.0.0.1:9"  # nobody answers there
+    assert "spare number" not in client.get("/app/numbers/new").content.decode()
+    settings.META_GRAPH_URL, settings.DEVELOPMENT = meta.sandbox.url, False
+    assert "EAA" not in client.get("/app/numbers/new").content.decode().replace("Begins with EAA", "")

@@ -1,13 +1,17 @@
 """Each recipient of the magic table meets its fate, and nobody else does."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 import requests
 
 from devstack.meta import magic
+from messaging.queue.queueing import MAGIC_RECIPIENTS
 
 _AREA = "+1415555"
+_GUIDES = Path(__file__).resolve().parents[2] / "templates/developers/guides"
 
 
 def _settled(meta):
@@ -169,3 +173,14 @@ def test_it_documents_every_fate(meta):
     for digits in ("4915112340001", "14155550001", "10001"):
         assert magic.fate_of(digits).failure == 131026
     assert magic.fate_of("14155500010").digits == "0010" and magic.fate_of("14155501000") is magic.NORMAL
+
+
+def test_the_guide_lists_every_fate():
+    guide = (_GUIDES / "testing.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `…(\d{4})` \| (.+) \|$", guide, re.MULTILINE)
+    assert listed == [(fate.digits, fate.says) for fate in magic.TABLE]
+
+
+def test_a_test_keys_recipients_fail_as_the_sandboxs_do():
+    failing = {fate.digits: fate.failure for fate in magic.TABLE if fate.steps == ("failed",)}
+    assert failing == MAGIC_RECIPIENTS
