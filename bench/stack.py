@@ -25,17 +25,15 @@ from typing import Any
 import psycopg
 
 from bench import machine
+from devstack.launcher import processes
 from devstack.launcher.binaries import ServiceUser, die_with_parent, find_postgres
 from devstack.launcher.embedded import Embedded
+from devstack.launcher.processes import WORKERS
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 APP_SECRET = "5" * 32
 LATENCY_SECONDS = 0.1
-#: the product's own commands (devstack.launcher.supervisor, Procfile)
-GUNICORN = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
-QUEUES = "messages,inbox,deliveries,maintenance"
-WORKERS = ("worker1", "worker2")
 
 
 class Broken(RuntimeError):
@@ -124,20 +122,16 @@ class Stack:
     def start_web(self, name: str = "web", app: str = "config.wsgi:application", **more: str) -> int:
         """Start gunicorn as the product does and return its port."""
         port = self.web_port if name == "web" else free_port()
-        command = [sys.executable, "-m", "gunicorn", app, "--bind", f"{HOST}:{port}", *GUNICORN]
-        command += ["--no-control-socket", "--log-level", "warning"]
-        self.start(name, command, self.env | more, lambda: _listens(port))
+        command = processes.web(f"{HOST}:{port}", app=app, quiet=True)
+        self.start(name, [sys.executable, *command], self.env | more, lambda: _listens(port))
         return port
 
     def start_workers(self, **more: str) -> None:
         """Start the two workers and beat, and wait until one of them claims; ``more`` is environment."""
         for name in WORKERS:
-            celery = [sys.executable, "-m", "celery", "--quiet", "-A", "config", "worker", "-P", "threads"]
-            celery += ["-c", "8", "-Q", QUEUES, "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-            self.start(name, [*celery, "--loglevel", "warning"], self.env | more)
+            self.start(name, [sys.executable, *processes.worker(name, quiet=True)], self.env | more)
         schedule = str(self.folder / "celerybeat-schedule")
-        beat = [sys.executable, "-m", "celery", "--quiet", "-A", "config", "beat", "--schedule", schedule]
-        self.start("beat", [*beat, "--pidfile=", "--loglevel", "warning"], self.env | more)
+        self.start("beat", [sys.executable, *processes.beat(schedule, quiet=True)], self.env | more)
         with self.connect() as database:
             self.wait_for(
                 lambda: (
@@ -171,16 +165,7 @@ class Stack:
     ) -> None:
         """Start a process and wait until it is ready; its output goes into a file."""
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGTERM),
-            )
+            self._running[name] = processes.launch(command, env, output=log, cwd=ROOT)
         if ready is not None:
             self.wait_for(lambda: _quietly(ready), name)
 
@@ -237,8 +222,7 @@ class Stack:
         for process in chosen.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            processes.end_group(process)
             process.wait()
 
     def stop(self) -> None:

@@ -80,6 +80,26 @@ def folder() -> Iterator[Path]:
 # --- children
 
 
+def test_the_procfile_and_the_readme_start_what_the_supervisor_starts():
+    root = Path(processes.__file__).parent.parent
+
+    def typed(*words: str) -> str:
+        return " ".join(words).removeprefix("-m ")
+
+    lines = (line.partition(": ") for line in (root / "Procfile").read_text().splitlines())
+    assert {name: command for name, _, command in lines if name != "release"} == {
+        "web": typed(*processes.web("0.0.0.0:${PORT:-8000}", workers="${WEB_CONCURRENCY:-2}")),
+        "worker": typed(*processes.worker()),
+        "beat": typed(*processes.beat("${DATA_DIR:-/tmp}/celerybeat-schedule")),
+    }
+    readme = (root / "README.md").read_text().splitlines()
+    assert {line.strip() for line in readme if line.strip().startswith(("gunicorn ", "celery "))} == {
+        typed(*processes.web("127.0.0.1:8000")),
+        typed(*processes.worker()),
+        typed(*processes.beat("/var/lib/hermod/celerybeat-schedule")),
+    }
+
+
 def test_every_line_of_a_child_carries_its_name(manager, lines):
     manager.start(
         "web", python("print('one'); print('two', end='', flush=True); import time; time.sleep(60)"), {}

@@ -9,7 +9,8 @@ from typing import Any
 from bench.context import Bench
 from bench.figures import Figure, ms, percentile, spread
 from bench.load import request
-from bench.stack import WORKERS, Broken
+from bench.stack import Broken
+from devstack.launcher.processes import WORKERS
 
 SMALL = 10_000
 #: messages due while the claim is timed

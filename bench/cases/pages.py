@@ -8,7 +8,8 @@ from bench.context import Bench
 from bench.figures import Figure, ms, percentile
 from bench.load import request
 from bench.rows import person_of
-from bench.stack import WORKERS, Broken
+from bench.stack import Broken
+from devstack.launcher.processes import WORKERS
 
 #: how often each page is asked for, one after the other
 TIMES = 25

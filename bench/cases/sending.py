@@ -8,7 +8,8 @@ from typing import Any
 from bench import machine
 from bench.context import Bench
 from bench.figures import Figure
-from bench.stack import WORKERS, Broken
+from bench.stack import Broken
+from devstack.launcher.processes import WORKERS
 
 #: least time between the first stored message and the moment at which all of them become due
 HEAD_START_SECONDS = 5.0

@@ -8,7 +8,8 @@ import uuid
 
 from bench.context import Bench
 from bench.figures import Figure, ms, spread
-from bench.stack import HOST, ROOT, WORKERS, Broken, Stack, free_port, get
+from bench.stack import HOST, ROOT, Broken, Stack, free_port, get
+from devstack.launcher.processes import WORKERS
 
 ENDPOINTS = 10
 HANGING = 20

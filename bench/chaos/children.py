@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.launcher.binaries import die_with_parent
+from devstack.launcher import processes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WORKERS = ("worker1", "worker2")
 
 
 @dataclass
@@ -58,17 +57,11 @@ class Children:
 
     def start_product(self, port: int, **more: str) -> None:
         """Start web, two workers and beat."""
-        web = ["-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-        web += ["--worker-class", "gthread", "--workers", "2", "--threads", "8"]
-        self.start("web", *web, "--no-control-socket", "--log-level", "warning", **more)
-        celery = ["-m", "celery", "--quiet", "-A", "config"]
-        queues = "messages,inbox,deliveries,maintenance"
-        for name in WORKERS:
-            worker = [*celery, "worker", "-P", "threads", "-c", "8", "-Q", queues, "-n", f"{name}@%h"]
-            self.start(name, *worker, "--without-gossip", "--without-mingle", "--loglevel", "warning", **more)
+        self.start("web", *processes.web(f"127.0.0.1:{port}", quiet=True), **more)
+        for name in processes.WORKERS:
+            self.start(name, *processes.worker(name, quiet=True), **more)
         schedule = str(self.folder / "celerybeat-schedule")
-        beat = [*celery, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "warning"]
-        self.start("beat", *beat, **more)
+        self.start("beat", *processes.beat(schedule, quiet=True), **more)
 
     def run(self, *arguments: str) -> str:
         """Run a Python program to its end and return what it printed."""
@@ -81,15 +74,8 @@ class Children:
 
     def _launch(self, child: Child) -> None:
         with child.log.open("ab") as log:
-            child.process = subprocess.Popen(
-                child.command,
-                cwd=ROOT,
-                env=dict(child.env),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),
+            child.process = processes.launch(
+                child.command, child.env, output=log, cwd=ROOT, dies_by=signal.SIGKILL
             )
 
     # --- while they run
@@ -106,7 +92,7 @@ class Children:
                 elif child.process.returncode not in (0, -signal.SIGTERM):
                     child.failed += 1
                 child.frozen = False
-                self._end_group(child)
+                processes.end_group(child.process)
                 child.restart_at = now + 0.5
             elif now >= child.restart_at:
                 child.restart_at = 0.0
@@ -176,12 +162,6 @@ class Children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signum)
 
-    @staticmethod
-    def _end_group(child: Child) -> None:
-        assert child.process is not None
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.process.pid, signal.SIGKILL)
-
     # --- stopping
 
     def stop(self, *names: str) -> None:
@@ -196,6 +176,6 @@ class Children:
             if child.process is not None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.process.wait(max(0.1, ends - time.monotonic()))
-                self._end_group(child)
+                processes.end_group(child.process)
                 child.process.wait()
             del self._children[child.name]

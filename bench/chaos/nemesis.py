@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bench.chaos.children import WORKERS, Children
+from bench.chaos.children import Children
 from bench.chaos.meta import Meta
 from bench.chaos.plan import WEATHER, Plan
 from bench.chaos.servers import Servers
+from devstack.launcher.processes import WORKERS
 
 #: how likely each fault is, relative to the others
 _WEIGHTS = {

@@ -1,4 +1,8 @@
-"""Runs a few child processes side by side: prefixed output, restarts, an ordered stop, no orphans."""
+"""The product's processes, and what runs a few side by side: output, restarts, an ordered stop, no orphans.
+
+Whoever starts web, workers or scheduler takes the command from here; the ``Procfile`` and the README have
+the same words.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,75 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
 from devstack.launcher.binaries import die_with_parent
 
 LONGEST_DELAY = 30.0
 SETTLED_SECONDS = 60.0  # a child that lived this long starts again at the shortest delay
 GIVE_UP_AFTER = 5  # deaths during start-up
+
+#: one worker for each of two cores: a drain is one event loop
+WORKERS = ("worker1", "worker2")
+QUEUES = "messages,inbox,deliveries,maintenance"
+
+
+def web(
+    bind: str, *, workers: str = "2", app: str = "config.wsgi:application", quiet: bool = False
+) -> list[str]:
+    """Return the words behind ``python`` that start the web server; ``quiet`` leaves our own log alone."""
+    words = ["-m", "gunicorn", app, "--bind", bind, "--worker-class", "gthread", "--workers", workers]
+    # Longer than load balancers and clients keep an idle connection: whoever closes first must not be
+    # us, or a request that is on its way at that moment is lost.
+    words += ["--threads", "8", "--keep-alive", "75", "--no-control-socket"]
+    return [*words, "--log-level", "warning"] if quiet else words
+
+
+def worker(name: str = "", *, quiet: bool = False) -> list[str]:
+    """Return the words that start a worker; several on one machine need names."""
+    named = ["-n", f"{name}@%h"] if name else []
+    words = ["worker", "-P", "threads", "-c", "8", "-Q", QUEUES, *named]
+    return [*_celery(quiet), *words, "--without-gossip", "--without-mingle", "--loglevel", "warning"]
+
+
+def beat(schedule: str, *, quiet: bool = False) -> list[str]:
+    """Return the words that start the scheduler; ``schedule`` is its own file."""
+    return [*_celery(quiet), "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "warning"]
+
+
+def _celery(quiet: bool) -> list[str]:
+    return ["-m", "celery", *(["--quiet"] if quiet else []), "-A", "config"]
+
+
+def launch(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    output: int | IO[bytes],
+    cwd: Path | None = None,
+    dies_by: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a process that gets ``dies_by`` when the thread that made it ends.
+
+    It has a session of its own: the terminal's Ctrl-C reaches only us, and the whole group can be ended.
+    """
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=die_with_parent(dies_by),
+    )
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a session: the process itself if it did not listen, and its own children."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class ChildFailed(Exception):
@@ -142,16 +209,7 @@ class Processes:
         child.restart_at = None
         child.started_at = time.monotonic()
         child.partial = b""
-        child.process = subprocess.Popen(
-            child.command,
-            env=dict(child.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # A session of its own: the terminal's Ctrl-C reaches only us, and the whole group can be ended.
-            start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGTERM),
-        )
+        child.process = launch(child.command, child.env, output=subprocess.PIPE)
         assert child.process.stdout is not None
         os.set_blocking(child.process.stdout.fileno(), False)
         self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
@@ -224,7 +282,7 @@ class Processes:
         if child.restart_at is None:
             code = child.process.returncode
             self._forget_output(child)
-            self._end_group(child)
+            end_group(child.process)
             if self.stop_asked:
                 return
             if now - child.started_at > SETTLED_SECONDS:
@@ -256,14 +314,7 @@ class Processes:
                 self.pump(0.05)
             for child in group:
                 if child.process is not None:
-                    self._end_group(child)
+                    end_group(child.process)
                     child.process.wait()
                     self._forget_output(child)
         self._children.clear()
-
-    @staticmethod
-    def _end_group(child: Child) -> None:
-        """Kill what is left of the child's session: itself if it did not listen, and its own children."""
-        assert child.process is not None
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.process.pid, signal.SIGKILL)

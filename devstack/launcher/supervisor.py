@@ -19,14 +19,12 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.launcher import demo
+from devstack.launcher import demo, processes
 from devstack.launcher.embedded import Embedded, EmbeddedError
 from devstack.launcher.processes import ChildFailed, Processes, Stopped
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-WORKERS = 2  # one for each of two cores: a drain is one event loop
-QUEUES = "messages,inbox,deliveries,maintenance"
 WORKER_STOP_SECONDS = 25.0
 
 
@@ -273,34 +271,13 @@ class Supervisor:
         return self.processes.run(f"manage.py {arguments[0]}", self._command(*arguments), self.env)
 
     def _start_product(self, port: int) -> None:
-        python = sys.executable
-        gunicorn = [python, "-m", "gunicorn", "config.wsgi:application", "--bind", f"{HOST}:{port}"]
-        gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8"]
-        # Longer than load balancers and clients keep an idle connection: whoever closes first must not be
-        # us, or a request that is on its way at that moment is lost.
-        gunicorn += ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
-        self.processes.start("web", gunicorn, self.env, stage=1)
-        celery = [python, "-m", "celery", "--quiet", "-A", "config"]
-        for number in range(1, WORKERS + 1):
-            command = [
-                *celery,
-                "worker",
-                "-P",
-                "threads",
-                "-c",
-                "8",
-                "-Q",
-                QUEUES,
-                "-n",
-                f"worker{number}@%h",
-            ]
-            command += ["--without-gossip", "--without-mingle", "--loglevel", "warning"]
-            self.processes.start(
-                f"worker{number}", command, self.env, stage=2, stop_seconds=WORKER_STOP_SECONDS
-            )
+        start, python = self.processes.start, sys.executable
+        start("web", [python, *processes.web(f"{HOST}:{port}", quiet=True)], self.env, stage=1)
+        for name in processes.WORKERS:
+            command = [python, *processes.worker(name, quiet=True)]
+            start(name, command, self.env, stage=2, stop_seconds=WORKER_STOP_SECONDS)
         schedule = str(self.data_dir / "celerybeat-schedule")
-        beat = [*celery, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", "warning"]
-        self.processes.start("beat", beat, self.env, stage=3)
+        start("beat", [python, *processes.beat(schedule, quiet=True)], self.env, stage=3)
 
     def _make_demo(self) -> demo.Demo:
         known = demo.load(self.data_dir)
