@@ -39,3 +39,32 @@ def test_whatever_a_document_names_is_there(page):
         if f"\n{name}:" not in targets:
             wrong.append(f"make {name}")
     assert wrong == []
+
+
+def definitions() -> dict[str, str]:
+    """Return the text of the modules by their short names (``reading``), joined where two share one."""
+    found: dict[str, str] = {}
+    for room in ROOMS[1:-1]:
+        for path in (ROOT / room).rglob("*.py"):
+            found[path.stem] = found.get(path.stem, "") + path.read_text()
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_that_a_document_shows_is_there(page):
+    """``reading.history`` in backticks or in a sample, and a class that a sample writes down."""
+    modules, text = definitions(), page.read_text()
+    samples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    named = re.findall(r"`(?!tests\.)(?:\w+\.)*?(\w+)\.(?!py`|json`)(\w+)(?:\(.*\))?`", prose)
+    named += re.findall(r"(?<![\w.])(\w+)\.(\w+)\(", samples)
+    missing = {
+        f"{module}.{name}"
+        for module, name in named
+        if module in modules
+        and not re.search(rf"^(def |class |async def )?{name}\b", modules[module], re.MULTILINE)
+    }
+    shown = re.findall(r"^ *class (\w+)\(", samples, re.MULTILINE)
+    everything = "".join(modules.values())
+    missing |= {name for name in shown if f"class {name}(" not in everything}
+    assert missing == set()
