@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Connection
-from core.json import character_problem
+from core.storable import storable, storable_json
 from messaging import suppressions
 from messaging.inbound import contacts
 from messaging.message_templates import news as template_news
@@ -271,7 +271,7 @@ def keep_orphan(number: Connection, item: StatusUpdate) -> None:
             OrphanStatus(
                 connection=number,
                 wamid=item.wamid[:255],
-                item=_storable_json(item.raw),
+                item=storable_json(item.raw),
                 received_at=timezone.now(),
                 digest=digest,
             )
@@ -290,7 +290,7 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
         number,
         wa_id=item.sender,
         bsuid=item.sender_user_id,
-        profile_name=_storable(item.profile_name or "")[:300] or None,
+        profile_name=storable(item.profile_name or "")[:300] or None,
     )
     now = timezone.now()
     if Message.objects.filter(connection=number, wamid=item.wamid, direction=Message.Direction.IN).exists():
@@ -303,8 +303,8 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
         source=Message.Source.META,
         recipient=(item.sender or "")[:20],
         type=item.type[:40],
-        body=_storable(item.text) if item.text is not None else None,
-        content=_storable_json(item.raw),
+        body=storable(item.text) if item.text is not None else None,
+        content=storable_json(item.raw),
         status=Status.RECEIVED,
         sequence=1,
         wamid=item.wamid,
@@ -323,23 +323,6 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
         contacts.heard_from(contact, min(item.at, now))
     webhook_events.received(number, message, item, min(item.at, now))
     return message
-
-
-def _storable(text: str) -> str:
-    """Take out what Postgres cannot store; a stranger's odd character must not cost us the message."""
-    if character_problem(text) is None:
-        return text
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _storable_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, dict):
-        return {_storable(str(key)): _storable_json(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_storable_json(inner) for inner in value]
-    return value
 
 
 def _preference(number: Connection, item: UserPreference) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from core.storable import storable
+
 _TEXT_LIMIT = 2000
 """Characters kept of Meta's texts; they are stored with the message and shown."""
 
@@ -45,15 +47,8 @@ def integer(value: object) -> int | None:
 
 
 def clean(value: object) -> str | None:
-    """Return a non-empty string that a database can store, else ``None``.
-
-    NUL and halves of surrogate pairs are legal in JSON strings and refused by PostgreSQL.
-    """
-    if not isinstance(value, str):
-        return None
-    if not value.isascii():
-        value = value.encode("utf-8", "replace").decode()
-    return value.replace("\x00", "") or None
+    """Return a non-empty string that a database can store, else ``None``."""
+    return storable(value) or None if isinstance(value, str) else None
 
 
 def text(value: object) -> str | None:

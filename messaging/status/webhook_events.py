@@ -16,6 +16,7 @@ import orjson
 
 from accounts.models import Connection
 from core.http.fields import WA_ID
+from core.storable import storable
 from messaging.compose.drafts import Draft
 from messaging.meta.callbacks import InboundMessage, TemplateChange
 from messaging.models import Message, Status
@@ -207,7 +208,7 @@ def _phone(text: str | None) -> str | None:
 
 def _readable(text: str | None) -> str | None:
     """Take out what JSON readers stumble over; the name is the stranger's own."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:300] if text else None
+    return storable(text)[:300] if text else None
 
 
 def _text(value: Any) -> str | None:

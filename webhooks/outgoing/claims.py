@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from core.sql import hot
+from core.storable import storable
 from webhooks.outgoing import claims_sql as delivery_sql
 from webhooks.outgoing.schedule import Verdict
 
@@ -187,15 +188,11 @@ def _columns(outcomes: Sequence[Outcome]) -> list[list[Any]]:
         [one.at for one in outcomes],
         [one.milliseconds for one in outcomes],
         [one.status for one in outcomes],
-        [_storable(one.error[:300]) for one in outcomes],
+        [storable(one.error[:300]) for one in outcomes],
         [one.url for one in outcomes],
         [orjson.dumps(one.headers).decode() for one in outcomes],
-        [_storable(one.response[:RESPONSE_KEPT]) for one in outcomes],
+        [storable(one.response[:RESPONSE_KEPT]) for one in outcomes],
     ]
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
 
 
 def _states(outcomes: Sequence[Outcome]) -> list[list[Any]]:
