@@ -151,6 +151,8 @@ class AuditEvent(models.Model):
     target = models.CharField(max_length=254, blank=True)
     details = models.JSONField(default=dict, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)
+    #: what the house did about the account, and why: its people do not see it
+    internal = models.BooleanField(default=False, db_default=False)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

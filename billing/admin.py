@@ -13,7 +13,6 @@ from billing import customers, entitlement
 from billing.models import (
     AddOn,
     Adjustment,
-    AuditEntry,
     Customer,
     Dispute,
     QuotaPeriod,
@@ -198,14 +197,3 @@ class StripeEventAdmin(Ledger):
     search_fields = ["id", "customer", "subject"]
     ordering = ["-received_at"]
     exclude = ["lease_token"]
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(Ledger):
-    """Who changed what, and why."""
-
-    list_display = ["at", "account", "actor", "action", "details"]
-    list_select_related = ["account"]
-    list_filter = ["action"]
-    search_fields = ["account__name", "account__email", "actor"]
-    ordering = ["-at"]

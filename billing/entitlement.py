@@ -13,15 +13,18 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit as owners_audit
+from accounts import audit
 from accounts.models import Account
 from accounts.plans import ORDER, Plan
-from billing import audit, customers, quota
+from billing import customers, quota
 from billing.models import AddOn, Adjustment, Customer, Dispute, Subscription
 from core.errors import invalid
 
 log = structlog.get_logger(__name__)
 
+#: who acts when no person does
+STRIPE = "stripe"
+HERMOD = "hermod"
 #: a card that failed on Friday night can be mended on Monday
 GRACE = timedelta(hours=72)
 PAYING = ("active", "trialing")
@@ -74,9 +77,9 @@ def settle(customer: Customer, *, actor: str) -> bool:
     if changed:
         Account.objects.filter(pk=customer.pk).update(plan=plan)
         customer.account.plan = plan
-        audit.record(customer.pk, actor, "plan_changed", before=before, after=str(plan), why=why)
-        # The customer's own log tells what changed; who of the house did it, and why, stays in ours.
-        owners_audit.record(customer.account, "plan.changed", actor="", before=before, after=str(plan))
+        audit.note(customer.pk, actor, "plan_changed", before=before, after=str(plan), why=why)
+        # Its people see what changed; who of the house did it, and why, they do not.
+        audit.record(customer.account, "plan.changed", before=before, after=str(plan))
         log.info("plan changed", account=str(customer.pk), before=before, after=str(plan), why=why)
     quota.refresh(customer)
     return changed
@@ -105,7 +108,7 @@ def override(account_id: uuid.UUID, *, plan: str, reason: str, until: datetime |
     customer.override_reason = reason.strip() if plan else ""
     customer.override_until = until if plan else None
     customer.save(update_fields=["override_plan", "override_reason", "override_until"])
-    audit.record(
+    audit.note(
         account_id,
         actor,
         "plan_override" if plan else "plan_override_ended",
@@ -122,7 +125,7 @@ def end_overrides() -> int:
     ended = 0
     over = Customer.objects.filter(override_until__lte=timezone.now()).exclude(override_plan="")
     for account_id in list(over.values_list("pk", flat=True)[:500]):
-        override(account_id, plan="", reason="its time is over", until=None, actor=audit.HERMOD)
+        override(account_id, plan="", reason="its time is over", until=None, actor=HERMOD)
         ended += 1
     return ended
 
@@ -133,7 +136,7 @@ def cap(account_id: uuid.UUID, *, messages: int | None, actor: str) -> None:
     customer = customers.locked(account_id)
     before, customer.monthly_messages = customer.monthly_messages, messages
     customer.save(update_fields=["monthly_messages"])
-    audit.record(account_id, actor, "cap_changed", before=before, after=messages)
+    audit.note(account_id, actor, "cap_changed", before=before, after=messages)
     settle(customer, actor=actor)
 
 
@@ -154,7 +157,7 @@ def adjust(account_id: uuid.UUID, *, messages: int, reason: str, actor: str) -> 
         starts_at=timezone.now(),
         ends_at=period.ends_at,
     )
-    audit.record(account_id, actor, "quota_adjusted", messages=messages, reason=reason.strip())
+    audit.note(account_id, actor, "quota_adjusted", messages=messages, reason=reason.strip())
     quota.refresh(customer)
     return made
 
@@ -166,7 +169,7 @@ def take_back(adjustment: Adjustment, *, actor: str) -> bool:
     standing = Adjustment.objects.filter(pk=adjustment.pk, revoked_at=None)
     if not standing.update(revoked_at=timezone.now()):
         return False
-    audit.record(adjustment.account_id, actor, "quota_adjustment_undone", messages=adjustment.messages)
+    audit.note(adjustment.account_id, actor, "quota_adjustment_undone", messages=adjustment.messages)
     quota.refresh(customer)
     return True
 
@@ -177,7 +180,7 @@ def make_peace(dispute: Dispute, *, actor: str) -> bool:
     customer = customers.locked(dispute.account_id)
     if not Dispute.objects.filter(pk=dispute.pk, settled_at=None).update(settled_at=timezone.now()):
         return False
-    audit.record(dispute.account_id, actor, "dispute_settled", dispute=dispute.pk)
+    audit.note(dispute.account_id, actor, "dispute_settled", dispute=dispute.pk)
     settle(customer, actor=actor)
     return True
 
@@ -188,4 +191,4 @@ def revoke_add_on(customer: Customer, payment: str, *, why: str) -> None:
     for add_on in standing if payment else []:
         add_on.revoked_at = timezone.now()
         add_on.save(update_fields=["revoked_at"])
-        audit.record(customer.pk, audit.STRIPE, "add_on_revoked", code=add_on.code, why=why)
+        audit.note(customer.pk, STRIPE, "add_on_revoked", code=add_on.code, why=why)

@@ -220,23 +220,3 @@ class QuotaSlot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.used} of {self.granted}"
-
-
-class AuditEntry(models.Model):
-    """Who changed what about an account's plan, limits or money, and why. Written once, never changed."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="billing_audit")
-    #: an operator's address, or ``stripe`` or ``hermod``
-    actor = models.CharField(max_length=254)
-    action = models.CharField(max_length=60)
-    details = models.JSONField(default=dict)
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = "audit entry"
-        verbose_name_plural = "audit log"
-        indexes = [models.Index(fields=["account", "at"], name="billing_audit_of_account")]
-
-    def __str__(self) -> str:
-        return self.action

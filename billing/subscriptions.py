@@ -17,8 +17,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts import audit
 from accounts.plans import ADD_ONS, SELF_SERVICE, Plan
-from billing import audit, customers, entitlement, quota, stripe_api
+from billing import customers, entitlement, quota, stripe_api
 from billing.models import AddOn, Customer, Dispute, Subscription
 from billing.stripe_api import SeenDispute, SeenSession, SeenSubscription
 
@@ -87,12 +88,12 @@ def _apply(
         customer.stripe_id, customer.open_session = None, ""
         customer.generation += 1
         Subscription.objects.filter(account_id=account_id).update(status="canceled", past_due_since=None)
-        audit.record(account_id, audit.STRIPE, "stripe_customer_deleted", customer=stripe_id)
+        audit.note(account_id, entitlement.STRIPE, "stripe_customer_deleted", customer=stripe_id)
     customer.save(update_fields=["applied_fetch", "synced_at", "stripe_id", "open_session", "generation"])
     paying = [one.id for one in seen if one.status in entitlement.PAYING]
     if len(paying) > 1:
         log.error("an account pays for two subscriptions", account=str(account_id), subscriptions=paying)
-    entitlement.settle(customer, actor=audit.STRIPE)
+    entitlement.settle(customer, actor=entitlement.STRIPE)
     return True
 
 
@@ -113,7 +114,7 @@ def _write(account_id: uuid.UUID, found: SeenSubscription, before: Subscription 
         row.past_due_since, row.past_due_mails = None, 0
     elif row.past_due_since is None:
         row.past_due_since = now
-        audit.record(account_id, audit.STRIPE, "payment_overdue", subscription=found.id)
+        audit.note(account_id, entitlement.STRIPE, "payment_overdue", subscription=found.id)
     row.save()
 
 
@@ -161,7 +162,9 @@ def apply_session(seen: SeenSession) -> bool:
             starts_at=timezone.now(),
             ends_at=period.ends_at,
         )
-        audit.record(owner, audit.STRIPE, "add_on_bought", code=kind.code, quantity=quantity, session=seen.id)
+        audit.note(
+            owner, entitlement.STRIPE, "add_on_bought", code=kind.code, quantity=quantity, session=seen.id
+        )
         quota.refresh(customer)
     return True
 
@@ -179,13 +182,15 @@ def apply_dispute(seen: SeenDispute) -> None:
         row = Dispute.objects.filter(pk=seen.id).first() or Dispute(pk=seen.id, account_id=owner)
         if row.status != seen.status:
             log.warning("a payment is disputed", account=str(owner), dispute=seen.id, status=seen.status)
-            audit.record(owner, audit.STRIPE, "dispute", dispute=seen.id, status=seen.status, why=seen.reason)
+            audit.note(
+                owner, entitlement.STRIPE, "dispute", dispute=seen.id, status=seen.status, why=seen.reason
+            )
         row.status, row.reason, row.payment = seen.status, seen.reason, seen.payment
         row.fetched_at = timezone.now()
         row.save()
         if seen.status == "lost":
             entitlement.revoke_add_on(customer, seen.payment, why="dispute lost")
-        entitlement.settle(customer, actor=audit.STRIPE)
+        entitlement.settle(customer, actor=entitlement.STRIPE)
 
 
 def apply_charge(seen: stripe_api.SeenCharge) -> None:
@@ -221,7 +226,7 @@ def reconcile() -> int:
         mended += apply_session(session)
     for account_id in list(Customer.objects.values_list("pk", flat=True)):
         with transaction.atomic():
-            entitlement.settle(customers.locked(account_id), actor=audit.HERMOD)
+            entitlement.settle(customers.locked(account_id), actor=entitlement.HERMOD)
     log.info("subscriptions compared with Stripe", mended=mended)
     return mended
 

@@ -75,7 +75,7 @@ class Team(DashboardView):
             "form": InviteForm(owner=self.may(Role.OWNER)),
             "members": team.members(self.account),
             "invitations": team.open_invitations(self.account) if admin else [],
-            "events": audit.latest(self.account, limit=50) if admin else [],
+            "events": audit.seen(self.account)[:50] if admin else [],
             "roles": [(role.value, role.label) for role in Role],
         }
         return self.page("app/team.html", status=status, **(frame | context))

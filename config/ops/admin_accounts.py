@@ -228,9 +228,10 @@ class ApiKeyAdmin(Ledger):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(Ledger):
-    """What people did in their accounts."""
+    """What people did in their accounts, and the house about them."""
 
-    list_display = ["at", "account", "actor", "action", "target"]
+    list_display = ["at", "account", "actor", "action", "target", "details"]
     list_select_related = ["account"]
+    list_filter = ["internal"]
     search_fields = ["account__name", "account__email", "actor"]
     ordering = ["-id"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from accounts import audit
 from accounts.models import Account
 from messaging.models import Contact, Message, MessageEvent, Suppression, Template
 
@@ -57,7 +58,7 @@ def lines(account: Account) -> Iterator[bytes]:
     yield from _rows("contact", Contact, account, "phone", "wa_id", "bsuid", "profile_name", "created_at")
     yield from _rows("suppression", Suppression, account, "phone", "reason", "marketing_only", "created_at")
     yield from _messages(account)
-    for event in account.audit_events.order_by("at").iterator(_BATCH):
+    for event in audit.seen(account).order_by("at").iterator(_BATCH):
         said = {"at": event.at, "actor": event.actor, "action": event.action, "target": event.target}
         yield _line("audit", said)
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, AuditEvent
 from billing import checkout, events, overview, subscriptions
-from billing.models import AuditEntry, Customer, StripeEvent, Subscription
+from billing.models import Customer, StripeEvent, Subscription
 from core.errors import Invalid, Refusal
 from tests.factories import api, connect, faulty_fields, make_account, make_key
 
@@ -271,7 +271,7 @@ def test_the_whole_upgrade_can_be_clicked_through(stripe, live_server, settings)
         assert me["X-RateLimit-Limit"] == "20"
     finally:
         stripe.world.webhook_url = ""
-    changes = AuditEntry.objects.filter(action="plan_changed").order_by("at")
+    changes = AuditEvent.objects.filter(action="plan_changed").order_by("at")
     assert [one.details["after"] for one in changes] == ["pro", "free"]
 
 

@@ -13,9 +13,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account
+from accounts.models import Account, AuditEvent
 from billing import events, signatures, stripe_api, subscriptions
-from billing.models import AuditEntry, Customer, StripeEvent, Subscription
+from billing.models import Customer, StripeEvent, Subscription
 from devstack.stripe import seed
 from devstack.stripe.wire import signature
 from tests.factories import Api, make_account
@@ -364,7 +364,7 @@ def test_every_change_of_a_plan_is_in_the_audit_log(stripe, account):
     stripe.carry()
     stripe.do(stripe.world.end, one)
     stripe.carry()
-    changes = AuditEntry.objects.filter(account=account, action="plan_changed").order_by("at")
+    changes = AuditEvent.objects.filter(account=account, action="plan_changed").order_by("at")
     assert [(one.actor, one.details["before"], one.details["after"]) for one in changes] == [
         ("stripe", "free", "pro"),
         ("stripe", "pro", "free"),

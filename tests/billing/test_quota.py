@@ -12,9 +12,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Account, ApiKey
+from accounts.models import Account, ApiKey, AuditEvent
 from billing import customers, entitlement, quota
-from billing.models import AuditEntry, QuotaPeriod, QuotaSlot
+from billing.models import QuotaPeriod, QuotaSlot
 from billing.periods import around, month_later, month_of
 from core.errors import Refusal
 from messaging.models import Message
@@ -215,7 +215,7 @@ def test_an_adjustment_adds_messages_until_it_is_taken_back(account):
     assert not entitlement.take_back(given, actor="op@example.com")
     with pytest.raises(Refusal):
         spend(account, 1)
-    actions = Counter(AuditEntry.objects.filter(account=account).values_list("action", "actor"))
+    actions = Counter(AuditEvent.objects.filter(account=account).values_list("action", "actor"))
     assert actions[("quota_adjusted", "op@example.com")] == 1
     assert actions[("quota_adjustment_undone", "op@example.com")] == 1
 

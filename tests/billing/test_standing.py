@@ -12,10 +12,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import closing
-from accounts.models import Agent
+from accounts.models import Agent, AuditEvent
 from billing import checkout, entitlement, overview, quota, stripe_api, subscriptions
 from billing import mails as billing_mails
-from billing.models import AddOn, AuditEntry, Customer, Dispute, QuotaPeriod, Subscription
+from billing.models import AddOn, Customer, Dispute, QuotaPeriod, Subscription
 from core.errors import Invalid, Refusal
 from tests.factories import api, make_account
 from tests.support.v1 import AGENTS, make_customer
@@ -446,7 +446,7 @@ def test_an_override_wins_over_stripe_until_it_ends(stripe, account, plan_of):
     assert entitlement.end_overrides() == 1
     assert entitlement.end_overrides() == 0
     assert plan_of(account) == "basic"
-    entries = AuditEntry.objects.filter(account=account).order_by("at", "id").values_list("action", "actor")
+    entries = AuditEvent.objects.filter(account=account).order_by("at", "id").values_list("action", "actor")
     assert ("plan_override", "op@example.com") in entries
     assert ("plan_override_ended", "hermod") in entries
 
