@@ -37,6 +37,21 @@ app.conf.update(
 app.autodiscover_tasks(["messaging", "webhooks", "billing"])
 
 _workers: dict[str, dict[str, Any]] = settings.WORKERS
+
+#: upkeep: its task, how often, and the seconds after which a run that nobody began is worthless
+_UPKEEP: dict[str, tuple[str, float | crontab, int]] = {
+    "match orphaned statuses": ("messaging.tasks.adopt_orphans", 60.0, 60),
+    "beat heart": ("messaging.tasks.beat_heart", 15.0, 15),
+    "tell owners": ("messaging.tasks.tell_owners", 60.0, 60),
+    "watch over billing": ("billing.tasks.watch", 60.0, 60),
+    "compare with Stripe": ("billing.tasks.reconcile", crontab(hour=3, minute=17), 3600),
+    "watch over endpoints": ("webhooks.tasks.watch", 60.0, 60),
+    "warn of quotas": ("webhooks.tasks.warn_of_quotas", 60.0, 60),
+    "sweep the log of deliveries": ("webhooks.tasks.sweep", 3600.0, 3600),
+    "read templates": ("messaging.tasks.sync_templates", 10.0, 10),
+    "sweep": ("messaging.tasks.sweep", 3600.0, 3600),
+}
+
 app.conf.beat_schedule = {
     **{
         f"wake {queue}": {
@@ -46,55 +61,9 @@ app.conf.beat_schedule = {
         }
         for queue, worker in _workers.items()
     },
-    "match orphaned statuses": {
-        "task": "messaging.tasks.adopt_orphans",
-        "schedule": 60.0,
-        "options": {"queue": "maintenance", "expires": 60},
-    },
-    "beat heart": {
-        "task": "messaging.tasks.beat_heart",
-        "schedule": 15.0,
-        "options": {"queue": "maintenance", "expires": 15},
-    },
-    "tell owners": {
-        "task": "messaging.tasks.tell_owners",
-        "schedule": 60.0,
-        "options": {"queue": "maintenance", "expires": 60},
-    },
-    "watch over billing": {
-        "task": "billing.tasks.watch",
-        "schedule": 60.0,
-        "options": {"queue": "maintenance", "expires": 60},
-    },
-    "compare with Stripe": {
-        "task": "billing.tasks.reconcile",
-        "schedule": crontab(hour=3, minute=17),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "watch over endpoints": {
-        "task": "webhooks.tasks.watch",
-        "schedule": 60.0,
-        "options": {"queue": "maintenance", "expires": 60},
-    },
-    "warn of quotas": {
-        "task": "webhooks.tasks.warn_of_quotas",
-        "schedule": 60.0,
-        "options": {"queue": "maintenance", "expires": 60},
-    },
-    "sweep the log of deliveries": {
-        "task": "webhooks.tasks.sweep",
-        "schedule": 3600.0,
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "read templates": {
-        "task": "messaging.tasks.sync_templates",
-        "schedule": 10.0,
-        "options": {"queue": "maintenance", "expires": 10},
-    },
-    "sweep": {
-        "task": "messaging.tasks.sweep",
-        "schedule": 3600.0,
-        "options": {"queue": "maintenance", "expires": 3600},
+    **{
+        name: {"task": task, "schedule": every, "options": {"queue": "maintenance", "expires": expires}}
+        for name, (task, every, expires) in _UPKEEP.items()
     },
 }
 

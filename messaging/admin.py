@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q
-from django.http import HttpRequest
 
-from core.ui.admin_base import Inline, Ledger, one_of
+from core.ui.admin_base import History, Ledger, one_of
 from messaging.compose.kinds import KINDS
 from messaging.inbound import contacts
 from messaging.models import (
@@ -29,19 +27,12 @@ def _digits(term: str) -> str:
     return digits if 7 <= len(digits) <= 15 and re.fullmatch(r"[0-9+ ().-]+", term) else ""
 
 
-class EventInline(Inline):
+class EventInline(History):
     """A message's timeline."""
 
     model = MessageEvent
-    extra = 0
-    can_delete = False
-    fields = ("sequence", "status", "at", "recorded_at", "detail")
-    readonly_fields = fields
+    fields = readonly_fields = ("sequence", "status", "at", "recorded_at", "detail")
     ordering = ["at", "sequence"]
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The timeline is written by the engine."""
-        return False
 
 
 @admin.register(Message)
@@ -78,19 +69,12 @@ class ContactAdmin(Ledger):
         return super().equals(term) | Q(pk__in=contacts.anywhere(_digits(term)))
 
 
-class TemplateEventInline(Inline):
+class TemplateEventInline(History):
     """What happened to a template."""
 
     model = TemplateEvent
-    extra = 0
-    can_delete = False
-    fields = ("field", "before", "after", "note", "at")
-    readonly_fields = fields
+    fields = readonly_fields = ("field", "before", "after", "note", "at")
     ordering = ["-id"]
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Meta writes it."""
-        return False
 
 
 @admin.register(Template)

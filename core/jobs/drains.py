@@ -31,13 +31,21 @@ POLL_SECONDS = 0.25
 _AGAIN_SECONDS = 2 * COVERS_SECONDS
 
 
-class Bell:
+class _Listener:
+    """Knows whether it was rung just now: then it is less patient, and looks once more soon."""
+
+    _rang = False
+
+    def _patience(self, seconds: float) -> float:
+        return min(seconds, _AGAIN_SECONDS) if self._rang else seconds
+
+
+class Bell(_Listener):
     """What an idle drain waits on: a knock through Redis, one from this process, or the next look."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._event = asyncio.Event()
-        self._rang = False
 
     def ring(self) -> None:
         """Ring from any thread."""
@@ -46,17 +54,15 @@ class Bell:
 
     async def wait(self, seconds: float) -> bool:
         """Wait for a ring at most ``seconds``, shorter after a ring; tells whether there was one."""
-        if self._rang:
-            seconds = min(seconds, _AGAIN_SECONDS)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._patience(seconds)):
                 await self._event.wait()
         except TimeoutError:
             self._rang = False
-            return False
-        self._event.clear()
-        self._rang = True
-        return True
+        else:
+            self._event.clear()
+            self._rang = True
+        return self._rang
 
 
 class Lifetime:
@@ -136,12 +142,11 @@ async def _listen(channel: str, bell: Bell) -> None:
                 await client.aclose()
 
 
-class Doorbell:
+class Doorbell(_Listener):
     """What a plain (not asyncio) drain asks: go on? and sleeps on until somebody knocks."""
 
     def __init__(self, channel: str) -> None:
         self._life = Lifetime()
-        self._rang = False
         self._client = redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None
         )
@@ -162,8 +167,7 @@ class Doorbell:
 
     def wait(self) -> None:
         """Sleep until a knock, at most until the next look, which comes soon after a knock."""
-        seconds = _AGAIN_SECONDS if self._rang else POLL_SECONDS
-        self._rang = False
+        seconds, self._rang = self._patience(POLL_SECONDS), False
         if self._listening:
             try:
                 self._rang = self._subscription.get_message(timeout=seconds) is not None

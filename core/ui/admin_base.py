@@ -60,6 +60,17 @@ def one_of(column: str, values: Sequence[str]) -> type[admin.SimpleListFilter]:
     return OneOf
 
 
+class History(Inline):
+    """What happened to an object, below it; nobody writes it by hand."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
 class Ledger(Page):
     """A page on which an operator looks and cannot touch: the rows are facts.
 

@@ -22,7 +22,6 @@ from messaging.message_templates.previews import example_values, preview
 from messaging.message_templates.store import APPROVED
 from messaging.models import Template
 
-NEW = "/app/templates/new"
 #: Meta's limits
 HEADER_LONGEST, BODY_LONGEST, FOOTER_LONGEST, LABEL_LONGEST = 60, 1024, 60, 25
 EXAMPLE_LONGEST = 1_024

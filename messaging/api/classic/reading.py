@@ -19,7 +19,7 @@ from core.http.fields import PHONE
 from core.http.openapi import answers, refusals
 from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, Query
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID, ID_PARAMETER, find
+from messaging.api.classic.base import ID, ID_PARAMETER, PAGES, find
 from messaging.models import Message
 from messaging.reports import analytics, reading
 from messaging.reports.analytics import shown
@@ -111,8 +111,7 @@ class MessageList(KeyView):
         tags=["Messages"],
         parameters=[
             *_FILTERS,
-            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": 20}, "query"),
-            OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
+            *PAGES,
             OpenApiParameter(
                 "cursor",
                 {"type": "string", "format": "uuid"},

@@ -21,7 +21,7 @@ from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, Query
 from core.http.wire import body_of
 from messaging import suppressions
 from messaging.api.classic import schemas
-from messaging.api.classic.base import Accepted, accept
+from messaging.api.classic.base import PAGES, Accepted, accept
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message, Suppression
 from messaging.queue import queueing
@@ -50,8 +50,7 @@ class Suppressions(KeyView):
         summary="Recipients you must not write to",
         tags=["Suppressions"],
         parameters=[
-            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": 20}, "query"),
-            OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
+            *PAGES,
         ],
         responses=answers(
             200, schemas.SuppressionObject, 429, many=True, pagination=schemas.PlainPages, body=False
