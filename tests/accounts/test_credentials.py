@@ -9,9 +9,12 @@ import pytest
 from django.db import connection
 
 from accounts.connections import save_credentials
+from accounts.credentials import Credentials
 from accounts.models import Connection
 from core.errors import Invalid
 from core.secret import Secret
+from messaging.meta.client import Number
+from messaging.meta.credentials import checked_id
 from messaging.models import Message
 from tests.factories import APP_SECRET, TOKEN, Api, api, connect, faulty_fields, make_account, make_message
 
@@ -108,6 +111,16 @@ def test_nothing_is_saved_that_could_not_be_sent_to_meta():
             save_credentials(make_account(), **(values | secrets))
         assert [fault.field for fault in caught.value.fields] == list(given)
     assert not Connection.objects.exists()
+
+
+def test_whatever_is_saved_can_be_sent_to_meta():
+    for token in ("!" * 20, "~" * 2_000):
+        for ident in ("1" * 5, "9" * 20):
+            given = Credentials(Secret(token), ident, ident, Secret("~" * 200))
+            Number(
+                "https://graph.example", "v25.0", given.phone_number_id, given.access_token, given.app_secret
+            )
+            assert checked_id(given.waba_id, "waba_id") == ident
 
 
 HARMFUL_IDS = {
