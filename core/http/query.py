@@ -6,12 +6,18 @@ import re
 import uuid
 from datetime import date, datetime
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from core.http.fields import ID, Fields
 from core.json import character_problem
 
 LIMIT_DEFAULT, LIMIT_MOST = 20, 200
+#: how a list is paged by number
+PAGES = (
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": LIMIT_DEFAULT}, "query"),
+    OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
+)
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _PLUS_LOST = re.compile(r"[0-9-]+[Tt][0-9:.]+ [0-9]{2}(:?[0-9]{2})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

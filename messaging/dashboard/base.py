@@ -21,13 +21,13 @@ from core.jobs.wakeup import wake
 from core.json import character_problem
 from messaging.models import Status
 from messaging.queue import idempotency
-from messaging.reports import analytics
 from messaging.reports.reading import Wanted
+from messaging.status import words
 
 PAGE = 25
 
 #: what a person may choose, as customers name the statuses
-STATUSES = [word for word in dict.fromkeys(map(analytics.shown, Status.values)) if word != Status.RECEIVED]
+STATUSES = [word for word in dict.fromkeys(map(words.shown, Status.values)) if word != Status.RECEIVED]
 
 
 def clean(text: str | None, longest: int = 255) -> str:
@@ -93,7 +93,7 @@ class Filters:
         """Say the same to the core; days are the reader's."""
         since, until = day(self.since), day(self.until)
         return Wanted(
-            statuses=analytics.meant(self.status) or None,
+            statuses=words.meant(self.status) or None,
             batch_id=ident(self.batch),
             search=self.search or None,
             created_from=_midnight(since) if since else None,

@@ -18,9 +18,9 @@ from messaging.dashboard.base import PAGE, STATUSES, Filters, once
 from messaging.models import Message, Status
 from messaging.queue import queueing
 from messaging.reports import overview, reading
-from messaging.reports.analytics import shown
 from messaging.reports.meanings import meanings as meanings_of
 from messaging.status.timeline import OPEN, WAITING
+from messaging.status.words import shown
 from webhooks.outgoing import tracing
 
 #: what a list shows changes this often at most

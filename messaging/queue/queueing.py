@@ -30,9 +30,9 @@ from messaging.compose.recipients import Recipient
 from messaging.message_templates.named_values import fill_all
 from messaging.models import Batch, Message, Status, Template
 from messaging.queue import storing
-from messaging.reports.analytics import shown
 from messaging.status import daily_totals, webhook_events
 from messaging.status.timeline import Change, Failure, record, requeue
+from messaging.status.words import shown
 from messaging.suppressions import OPTED_OUT
 
 # How long a message is worth sending (reliability.md 2.1): a one-time password that arrives after its

@@ -11,27 +11,15 @@ from django.db import connection
 from django.db.models import Sum
 
 from accounts.models import Account
-from messaging.models import Status, Tally
+from messaging.models import Tally
 from messaging.status.timeline import OPEN
-
-#: the engine's words that customers see as ``processing``
-_SHOWN = {Status.SUBMITTING: "processing", Status.UNKNOWN: "processing"}
+from messaging.status.words import shown
 
 _OPEN = """
 SELECT status, count(*) FROM messaging_message
 WHERE account_id = %s AND status = ANY(%s) AND NOT dry_run GROUP BY status
 """
 _OPEN_BETWEEN = _OPEN.replace("GROUP BY", "AND created_at >= %s AND created_at < %s GROUP BY")
-
-
-def shown(status: str) -> str:
-    """Return a status as customers know it."""
-    return _SHOWN.get(Status(status), status)
-
-
-def meant(word: str) -> list[Status]:
-    """Return the statuses that customers know by this word."""
-    return [status for status in Status if shown(status) == word]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 
 from core.ui.templatetags.ui import STATUS
 from messaging.models import Message
-from messaging.reports import analytics
+from messaging.status import words
 
 register = template.Library()
 
 
-register.filter("shown", analytics.shown)
+register.filter("shown", words.shown)
 
 
 @register.filter

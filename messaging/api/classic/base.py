@@ -18,11 +18,6 @@ from messaging.queue import idempotency
 
 __all__ = ["ID", "ID_PARAMETER", "Accepted", "accept", "find"]
 
-#: how a list is paged by number
-PAGES = (
-    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "default": LIMIT_DEFAULT}, "query"),
-    OpenApiParameter("page", {"type": "integer", "minimum": 1, "default": 1}, "query"),
-)
 ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
 
 

@@ -17,12 +17,12 @@ from core.errors import Refusal
 from core.http.classic import ok, when
 from core.http.fields import PHONE
 from core.http.openapi import answers, refusals
-from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, Query
+from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, PAGES, Query
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID, ID_PARAMETER, PAGES, find
+from messaging.api.classic.base import ID, ID_PARAMETER, find
 from messaging.models import Message
 from messaging.reports import analytics, reading
-from messaging.reports.analytics import shown
+from messaging.status.words import meant, shown
 
 _FILTERS = [
     OpenApiParameter("status", {"type": "string", "enum": schemas.STATUSES}, "query"),
@@ -67,7 +67,7 @@ def message_object(message: Message) -> dict[str, Any]:
 def filters_of(query: Query) -> reading.Wanted:
     """Read the filters of a list of messages."""
     status = query.choice("status", schemas.STATUSES)
-    statuses = analytics.meant(status) if status else None
+    statuses = meant(status) if status else None
     to = query.text("to", longest=20)
     if to is not None and not PHONE.fullmatch(to):
         query.fault("to", "Must be a phone number: digits only, without the plus.")

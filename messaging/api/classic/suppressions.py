@@ -17,11 +17,11 @@ from core.errors import Refusal, invalid
 from core.http.classic import ok, when
 from core.http.fields import PHONE, Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
-from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, Query
+from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, PAGES, Query
 from core.http.wire import body_of
 from messaging import suppressions
 from messaging.api.classic import schemas
-from messaging.api.classic.base import PAGES, Accepted, accept
+from messaging.api.classic.base import Accepted, accept
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message, Suppression
 from messaging.queue import queueing
