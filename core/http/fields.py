@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from config import moments
 from core.errors import FieldError, Invalid
 
 #: contract 1.3: country code and number, ASCII digits only
@@ -113,8 +115,19 @@ class Fields:
             )
         return value
 
-    def moment(self, name: str) -> datetime | None:
-        """Read an ISO 8601 date and time; without a zone it is UTC (W8)."""
+    def zone(self, name: str) -> ZoneInfo | None:
+        """Read the name of an IANA time zone."""
+        value = self.text(name, longest=100)
+        if value is None:
+            return None
+        try:
+            return moments.zone_named(value)
+        except moments.Unclear as why:
+            self.fault(name, str(why))
+            return None
+
+    def moment(self, name: str, zone: ZoneInfo | None = None) -> datetime | None:
+        """Read an ISO 8601 date and time; without an offset it is a time in ``zone``, else UTC (W8)."""
         value = self.text(name, longest=40)
         if value is None:
             return None
@@ -125,6 +138,11 @@ class Fields:
             moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             self.fault(name, "Must be an ISO 8601 date and time, for example 2026-05-01T09:00:00Z.")
+            if zone is not None:
+                moment = moments.placed(moment, zone)
+            return None
+        except moments.Unclear as why:
+            self.fault(name, str(why))
             return None
         return moment
 

@@ -51,7 +51,7 @@ def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
     fields = Fields(data, prefix)
     to = fields.phone("to")
     what = _what(fields)
-    send_at = fields.moment("sendAt")
+    send_at = fields.moment("sendAt", fields.zone("timezone"))
     if send_at is not None:
         now = timezone.now()
         if send_at <= now:

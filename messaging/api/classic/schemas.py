@@ -66,7 +66,15 @@ class SendBody(serializers.Serializer[Any]):
         required=False,
         help_text="With `message`: sent instead when the 24-hour window is closed by then.",
     )
-    sendAt = serializers.DateTimeField(required=False, help_text="In the future, at most a year ahead.")
+    sendAt = serializers.DateTimeField(
+        required=False,
+        help_text="In the future, at most a year ahead. Without an offset: a time in `timezone`, else UTC.",
+    )
+    timezone = serializers.CharField(
+        required=False,
+        help_text="An IANA time zone such as Europe/Berlin, for a `sendAt` without an offset. A time that "
+        "the clocks there leap over or show twice is refused.",
+    )
     metadata = serializers.DictField(required=False, help_text="Up to 16 kB; given back with the message.")
     dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
     expiresIn = serializers.IntegerField(
