@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from config import moments
 from core.errors import FieldError, Invalid
+from core.http.lookalikes import Door
 
 #: contract 1.3: country code and number, ASCII digits only
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
@@ -26,7 +27,8 @@ _MOMENT = re.compile(
 class Fields:
     """The fields of one JSON object; faults are collected and raised together by ``done``.
 
-    ``prefix`` is put before each name (``messages[3].``). Unknown fields are ignored (W7).
+    ``prefix`` is put before each name (``messages[3].``). Unknown fields are ignored (W7), but for those
+    that ``refuse_lookalikes`` finds.
     """
 
     def __init__(self, data: Mapping[str, Any], prefix: str = "") -> None:
@@ -62,15 +64,16 @@ class Fields:
             return None
         return value
 
-    def flag(self, name: str) -> bool:
-        """Read a boolean; absent is False."""
-        value = self.data.get(name)
-        if value is None:
-            return False
-        if not isinstance(value, bool):
-            self.fault(name, "Must be true or false.")
-            return False
-        return value
+    def flag(self, name: str, *, alias: str = "") -> bool:
+        """Read a boolean, under either of its names; absent is False."""
+        value, other = self.data.get(name), self.data.get(alias) if alias else None
+        for one, given in ((name, value), (alias, other)):
+            if given is not None and not isinstance(given, bool):
+                self.fault(one, "Must be true or false.")
+                return False
+        if value is not None and other is not None and value != other:
+            self.fault(alias, f"Is another name for {name}, which says the opposite. Send one of them.")
+        return bool(value or other)
 
     def whole(self, name: str, *, least: int, most: int) -> int | None:
         """Read a whole number between two bounds."""
@@ -135,16 +138,21 @@ class Fields:
             if not _MOMENT.fullmatch(value):
                 raise ValueError
             moment = datetime.fromisoformat(value.upper())
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            self.fault(name, "Must be an ISO 8601 date and time, for example 2026-05-01T09:00:00Z.")
             if zone is not None:
                 moment = moments.placed(moment, zone)
-            return None
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except moments.Unclear as why:
             self.fault(name, str(why))
             return None
+        except (ValueError, OverflowError):
+            self.fault(name, "Must be an ISO 8601 date and time, for example 2026-05-01T09:00:00Z.")
+            return None
         return moment
+
+    def refuse_lookalikes(self, door: Door) -> None:
+        """Note the fields that are nearly one whose silence would do harm (``core.http.lookalikes``)."""
+        for name, said in door.misses(self.data):
+            self.fault(name, said)
 
     def done(self) -> None:
         """Raise ``Invalid`` with everything that was wrong, if anything was."""

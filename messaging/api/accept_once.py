@@ -9,13 +9,22 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.authentication import caller, key_of
+from core.errors import invalid
 from core.failpoints import failpoint
+from core.http.lookalikes import meant_by
 from core.http.wire import body_of
 from core.jobs.wakeup import wake
 from messaging.queue import idempotency
 
 #: status and body of an answer
 Accepted = tuple[int, dict[str, Any]]
+
+
+def refuse_in_address(request: Request) -> None:
+    """Refuse what would be dangerous to overlook and stands in the address. Raises ``Invalid``."""
+    for name in request.query_params:
+        if meant_by(name) is not None:
+            raise invalid(name, "Is not read in the address. Put it into the JSON body.")
 
 
 def accept_once(

@@ -137,7 +137,7 @@ def test_the_documents_own_numbers_are_taken(ready, to):
 
 def test_unknown_fields_are_ignored(ready):
     """W7."""
-    assert send(ready, TEXT | {"futureField": {"a": 1}, "dryrun": True}).status_code == 202
+    assert send(ready, TEXT | {"futureField": {"a": 1}, "drying": True}).status_code == 202
     assert Message.objects.get().dry_run is False
 
 

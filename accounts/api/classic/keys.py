@@ -17,6 +17,7 @@ from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
+from core.http import lookalikes
 from core.http.classic import ok, when
 from core.http.fields import ID, Fields
 from core.http.openapi import answers
@@ -65,6 +66,7 @@ class Keys(KeyView):
     def post(self, request: Request) -> Response:
         """A test key (`sk_test_…`) simulates every send. The key is shown in this answer only."""
         fields = Fields(body_of(request))
+        fields.refuse_lookalikes(lookalikes.KEY)
         name = fields.text("name", required=True, longest=100)
         kind = fields.choice("kind", [*_KINDS]) or "live"
         rate = fields.whole("rateLimitPerMinute", least=1, most=10_000)

@@ -17,6 +17,7 @@ from accounts.authentication import caller, key_of
 from accounts.models import Account
 from accounts.registration import check_email, register
 from core.errors import Invalid, invalid
+from core.http import lookalikes
 from core.http.classic import WhatsAPIView, ok
 from core.http.fields import Fields
 from core.http.openapi import answers
@@ -201,6 +202,7 @@ class RotateKey(KeyView):
     def post(self, request: Request) -> Response:
         """The old key stops working at once, or after `graceSeconds`; the new one is shown only here."""
         fields = Fields(body_of(request))
+        fields.refuse_lookalikes(lookalikes.SUCCESSOR)
         grace = fields.whole("graceSeconds", least=0, most=LONGEST_GRACE_SECONDS) or 0
         fields.done()
         return ok({"apiKey": keys.rotate(key_of(request), grace=timedelta(seconds=grace)).reveal()})

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from accounts.models import Account
 from core.errors import Refusal
 from core.http.fields import ID
-from messaging.api.accept_once import Accepted, accept_once, given_before
+from messaging.api.accept_once import Accepted, accept_once, given_before, refuse_in_address
 from messaging.models import Message
 from messaging.queue import idempotency
 
@@ -32,6 +32,7 @@ def accept(request: Request, read: Callable[[], T], work: Callable[[T], Accepted
     request that was accepted once is answered alike when it comes again, although ``read`` might refuse
     it by now: its ``sendAt`` has passed, the plan is a smaller one.
     """
+    refuse_in_address(request)
     key = idempotency.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
     try:
         wanted = read()

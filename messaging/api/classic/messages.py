@@ -17,6 +17,7 @@ from accounts import plans
 from accounts.api.views import SEND, KeyView
 from accounts.authentication import caller, key_of
 from core.errors import FieldError, Invalid, Refusal, invalid
+from core.http import lookalikes
 from core.http.classic import ok, when
 from core.http.fields import Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
@@ -49,6 +50,7 @@ FAULTS_NAMED = 100
 def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
     """Read one message as the document describes it. Raises ``Invalid`` with every faulty field."""
     fields = Fields(data, prefix)
+    fields.refuse_lookalikes(lookalikes.SEND)
     to = fields.phone("to")
     what = _what(fields)
     send_at = fields.moment("sendAt", fields.zone("timezone"))
@@ -61,7 +63,7 @@ def read_draft(data: Mapping[str, Any], prefix: str = "") -> Draft:
     metadata = fields.mapping("metadata") or {}
     if len(orjson.dumps(metadata)) > METADATA_BYTES:
         fields.fault("metadata", f"Must be at most {METADATA_BYTES} bytes of JSON.")
-    dry_run = fields.flag("dry_run")
+    dry_run = fields.flag("dry_run", alias="dryRun")
     expires_in = fields.whole("expiresIn", least=SHORTEST_SECONDS, most=LONGEST_SECONDS)
     priority = fields.choice("priority", [*Priority])
     reply_to = read_reply_to(fields)
@@ -104,6 +106,7 @@ def _template(fields: Fields, member: str) -> RawTemplate | None:
     if inner is None:
         return None
     part = Fields(inner, f"{fields.prefix}{member}.")
+    part.refuse_lookalikes(lookalikes.INSIDE)
     name = part.text("name", required=True, longest=512)
     if name and not TEMPLATE_NAME.fullmatch(name):
         part.fault("name", "Must be lower-case letters, digits and underscores, as in WhatsApp Manager.")
@@ -227,10 +230,10 @@ class SendBulk(KeyView):
                 ],
             }
 
-        return accept(request, lambda: _read_many(request, data.get("messages")), send)
+        return accept(request, lambda: _read_many(request, data), send)
 
 
-def _read_many(request: Request, items: Any) -> list[Draft]:
+def _read_many(request: Request, data: Mapping[str, Any]) -> list[Draft]:
     """Read all items and name every fault of every one (W27). Raises ``Refusal`` by the plan, ``Invalid``."""
     most = plans.bulk_limit(caller(request).plan)
     if not most:
@@ -238,6 +241,9 @@ def _read_many(request: Request, items: Any) -> list[Draft]:
             "plan_not_eligible",
             "Bulk sending is not part of the free plan. Upgrade to send many messages in one request.",
         )
+    around, items = Fields(data), data.get("messages")
+    around.refuse_lookalikes(lookalikes.BULK)
+    around.done()
     if not isinstance(items, list) or not items:
         raise invalid("messages", "Must be a list of at least one message.")
     if len(items) > most:
@@ -283,7 +289,13 @@ class RetryMessage(KeyView):
             queueing.retry(caller(request), message.pk, as_test=as_test)
             return 202, {"id": str(message.pk), "status": "queued"}
 
-        return accept(request, lambda: find(caller(request), message_id), again)
+        def read() -> Message:
+            fields = Fields(body_of(request))
+            fields.refuse_lookalikes(lookalikes.AGAIN)
+            fields.done()
+            return find(caller(request), message_id)
+
+        return accept(request, read, again)
 
 
 class CancelMessage(KeyView):

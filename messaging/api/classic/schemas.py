@@ -77,6 +77,7 @@ class SendBody(serializers.Serializer[Any]):
     )
     metadata = serializers.DictField(required=False, help_text="Up to 16 kB; given back with the message.")
     dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
+    dryRun = serializers.BooleanField(required=False, help_text="Another name for `dry_run`.")
     expiresIn = serializers.IntegerField(
         required=False,
         min_value=30,
@@ -263,6 +264,8 @@ class TestMessageBody(serializers.Serializer[Any]):
     """Your own phone."""
 
     to = serializers.RegexField(_PHONE)
+    dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
+    dryRun = serializers.BooleanField(required=False, help_text="Another name for `dry_run`.")
 
 
 class MediaBody(serializers.Serializer[Any]):

@@ -14,6 +14,7 @@ from accounts.authentication import caller, key_of
 from accounts.connections import default_connection
 from accounts.models import Account, Connection
 from core.errors import Refusal, invalid
+from core.http import lookalikes
 from core.http.classic import ok, when
 from core.http.fields import PHONE, Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
@@ -132,14 +133,16 @@ class TestMessage(KeyView):
         fields = Fields(body_of(request))
 
         def read() -> Draft:
+            fields.refuse_lookalikes(lookalikes.TRY)
             to = fields.phone("to")
+            dry_run = fields.flag("dry_run", alias="dryRun")
             fields.done()
             number = default_connection(account)
             if number is None or number.status != Connection.Status.ACTIVE:
                 raise invalid(
                     "credentials", "Verify your credentials first: POST /auth/me/credentials/verify."
                 )
-            draft = Draft(to=to, what=HELLO_WORLD)
+            draft = Draft(to=to, what=HELLO_WORLD, dry_run=dry_run)
             return queueing.as_test(draft) if key_of(request).is_test else draft
 
         def send(draft: Draft) -> Accepted:

@@ -13,8 +13,9 @@ from rest_framework.request import Request
 
 from core.errors import invalid
 from core.http.fields import ID, PHONE
+from core.http.lookalikes import Door
 from core.http.wire import when
-from messaging.api.accept_once import Accepted, accept_once
+from messaging.api.accept_once import Accepted, accept_once, refuse_in_address
 from messaging.models import Message, Status
 from messaging.queue import idempotency
 from messaging.reports import reading
@@ -36,6 +37,7 @@ _SHOWN = {
 
 def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
     """Do a POST that sends, once per Idempotency-Key."""
+    refuse_in_address(request)
     key = idempotency.any_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
     return accept_once(request, work, key=key, replay_header="Idempotent-Replayed", tell_first=True)
 
@@ -82,6 +84,23 @@ def read_id(data: Mapping[str, Any], name: str, *, code: str = "invalid_request_
     if not isinstance(value, str) or not ID.fullmatch(value):
         raise invalid(name, "Must be a UUID.", code=code)
     return uuid.UUID(value)
+
+
+def read_flag(data: Mapping[str, Any], name: str, *, alias: str) -> bool:
+    """Read a boolean, under either of its names; absent is False."""
+    for one in (name, alias):
+        if data.get(one) is not None and not isinstance(data[one], bool):
+            raise invalid(one, "Must be true or false.")
+    value, other = data.get(name), data.get(alias)
+    if value is not None and other is not None and value != other:
+        raise invalid(alias, f"Is another name for {name}, which says the opposite. Send one of them.")
+    return bool(value or other)
+
+
+def refuse_lookalikes(data: Mapping[str, Any], door: Door, *, path: str = "") -> None:
+    """Refuse the first field that is nearly one whose silence would do harm (``core.http.lookalikes``)."""
+    for name, said in door.misses(data):
+        raise invalid(f"{path}{name}", said)
 
 
 # --- a message as this dialect shows it

@@ -17,11 +17,12 @@ from accounts.api.views_v1 import V1View
 from accounts.authentication import caller, key_of
 from accounts.models import Connection
 from core.errors import Refusal, invalid
+from core.http import lookalikes
 from core.http.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from core.http.wire import body_of, content_length
 from messaging.api.accept_once import Accepted
 from messaging.api.v1 import schemas, schemas_templates
-from messaging.api.v1.base import REQUIRED, accept, read_id, read_mapping, read_phone
+from messaging.api.v1.base import REQUIRED, accept, read_id, read_mapping, read_phone, refuse_lookalikes
 from messaging.api.v1.sending import EXAMPLE
 from messaging.api.v1.template_shapes import read_name, template_object
 from messaging.message_templates import manage as management
@@ -70,6 +71,7 @@ def _number(request: Request, data: Mapping[str, Any]) -> Connection:
 
 
 def _template(request: Request) -> dict[str, Any]:
+    refuse_lookalikes(body_of(request), lookalikes.MANAGE_V1)
     template = read_mapping(body_of(request), "template")
     if template is None:
         raise invalid("template", REQUIRED)

@@ -38,6 +38,8 @@ class SendTextBody(serializers.Serializer[Any]):
     agent_id = serializers.UUIDField(help_text="The agent to send from.")
     to = serializers.RegexField(E164, help_text="The recipient.")
     text = TextV1()
+    dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
+    dryRun = serializers.BooleanField(required=False, help_text="Another name for `dry_run`.")
 
     def get_fields(self) -> dict[str, Any]:
         """Add ``from``, which Python keeps for itself."""
@@ -82,6 +84,8 @@ class SendTemplateBody(serializers.Serializer[Any]):
     agent_id = serializers.UUIDField(help_text="The agent to send from.")
     to = serializers.RegexField(E164, help_text="The recipient.")
     template = TemplateV1()
+    dry_run = serializers.BooleanField(required=False, help_text="Simulate; WhatsApp is not called.")
+    dryRun = serializers.BooleanField(required=False, help_text="Another name for `dry_run`.")
 
     def get_fields(self) -> dict[str, Any]:
         """Add ``from``, which Python keeps for itself."""

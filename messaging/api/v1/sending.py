@@ -15,9 +15,18 @@ from accounts.api.views_v1 import V1View
 from accounts.authentication import caller, key_of
 from accounts.models import Connection
 from core.errors import invalid
+from core.http import lookalikes
 from core.http.wire import body_of
 from messaging.api.accept_once import Accepted
-from messaging.api.v1.base import REQUIRED, accept, new_message, read_id, read_phone
+from messaging.api.v1.base import (
+    REQUIRED,
+    accept,
+    new_message,
+    read_flag,
+    read_id,
+    read_phone,
+    refuse_lookalikes,
+)
 from messaging.compose.drafts import Draft, Text, What
 from messaging.message_templates.named_values import NotReady
 from messaging.models import Message
@@ -75,18 +84,23 @@ class Send(V1View):
             to=draft.to,
             kind="text" if isinstance(draft.what, Text) else "template",
             created_at=queued.created_at,
-            dry_run=key.is_test,
+            dry_run=key.is_test or draft.dry_run,
         )
 
     def _asked(self, request: Request) -> Asked:
         data = body_of(request)
         key, account = key_of(request), caller(request)
+        refuse_lookalikes(data, lookalikes.SEND_V1)
+        for part in ("text", "template"):
+            if isinstance(data.get(part), dict):
+                refuse_lookalikes(data[part], lookalikes.INSIDE_V1, path=f"{part}.")
         agent_id = read_id(data, "agent_id", code="invalid_agent_id")
         if agent_id is None and key.is_scoped:
             raise invalid("agent_id", REQUIRED)
         phone = read_phone(data, "from", code="invalid_from_phone")
         to = read_phone(data, "to", code="invalid_phone_number")
-        draft = Draft(to=to, what=type(self).read(data))
+        what = type(self).read(data)
+        draft = Draft(to=to, what=what, dry_run=read_flag(data, "dry_run", alias="dryRun"))
         if agent_id is None:
             agent_id = agents.default_agent(account).pk  # sk_ keys come from an API without agents
         return Asked(draft, agent_id, agents.sender(account, key, agent_id=agent_id, phone=phone))

@@ -1,0 +1,148 @@
+"""W7: unknown fields are ignored, but nothing that is nearly a dangerous one; ``dryRun`` is ``dry_run``."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import ApiKey, Connection
+from messaging.models import Message, Status
+from tests.factories import api, faulty_fields, make_message
+from tests.support.fixtures import alice, app_secret, meta, number
+from tests.support.v1 import MESSAGES, TEMPLATES, org, refused
+from tests.support.whatsapi import TEMPLATE, TEXT, later, ready, send
+
+__all__ = ["alice", "app_secret", "meta", "number", "org", "ready"]
+
+pytestmark = pytest.mark.django_db
+
+#: what people write, and the name that the answer gives them
+NEARLY = {
+    "dry-run": "dry_run",
+    "dryrun": "dry_run",
+    "DryRun": "dry_run",
+    "DRY_RUN": "dry_run",
+    "is_dry_run": "dry_run",
+    "dry_rum": "dry_run",
+    "dr_yrun": "dry_run",
+    "send_at": "sendAt",
+    "sendat": "sendAt",
+    "send-at": "sendAt",
+    "SendAt": "sendAt",
+    "senAt": "sendAt",
+    "scheduledFor": "sendAt",
+    "scheduled_for": "sendAt",
+    "schedule_at": "sendAt",
+    "time_zone": "timezone",
+    "timeZone": "timezone",
+    "expires_in": "expiresIn",
+    "expires-in": "expiresIn",
+    "expiresAt": "expiresIn",
+    "ttl": "expiresIn",
+    "idempotency_key": "Idempotency-Key",
+    "idempotencyKey": "Idempotency-Key",
+    "Idempotency-Key": "Idempotency-Key",
+    "template_name": "template",
+    "templateName": "template",
+    "Template": "template",
+    "fallback_template": "fallbackTemplate",
+}
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_a_near_miss_of_a_dangerous_field_is_refused_by_the_right_name(ready, name):
+    answers = (
+        send(ready, TEXT | {name: True}),
+        api(ready).post_json("/messages/bulk", {"messages": [TEXT, TEXT | {name: True}]}),
+        api(ready).post_json("/messages/bulk", {"messages": [TEXT], name: True}),
+    )
+    for answer, field in zip(answers, (name, f"messages[1].{name}", name), strict=True):
+        assert answer.status_code == 400, answer.content
+        assert faulty_fields(answer) == [field]
+        assert NEARLY[name] in answer.json()["details"][0]["message"]
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("name", [one for one in NEARLY if NEARLY[one] not in ("timezone", "template")])
+def test_so_it_is_under_v1_and_what_that_api_lacks_is_said(org, name):
+    for path, body in ((MESSAGES, org.text()), (TEMPLATES, org.template())):
+        error = refused(
+            org.api().post_json(path, body | {name: True}), 422, "invalid_request_body", param=name
+        )
+        assert NEARLY[name] in error["message"]
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["colour", "sentAt", "sendTo", "preview_url", "from", "agent_id", "text", "reply_to", "éè", ""]
+)
+def test_other_unknown_fields_stay_ignored_and_so_does_a_null(ready, name):
+    assert send(ready, TEXT | {name: {"a": 1}, "send_at": None}).status_code == 202
+
+
+@pytest.mark.parametrize("name", ["dry_run", "dryRun"])
+@pytest.mark.django_db(transaction=True)
+def test_a_rehearsal_is_one_at_every_door_under_either_name(meta, alice, org, name):
+    who = org.api()
+    for answer in (
+        send(alice, TEXT | {name: True}),
+        api(alice).post_json("/messages/bulk", {"messages": [TEXT | {name: True}]}),
+        who.post_json(MESSAGES, org.text() | {name: True}),
+        who.post_json(TEMPLATES, org.template() | {name: True}),
+    ):
+        assert answer.status_code == 202, answer.content
+    assert answer.json()["dry_run"] is True
+    assert set(Message.objects.values_list("dry_run", flat=True)) == {True}
+    assert Message.objects.count() == 4
+
+
+def test_the_set_ups_test_message_can_be_rehearsed(ready):
+    Connection.objects.update(status=Connection.Status.ACTIVE)
+    body = {"to": TEXT["to"]}
+    answer = api(ready).post_json("/auth/me/test-message", body | {"dryRun": True})
+    assert answer.status_code == 202, answer.content
+    assert Message.objects.get().dry_run is True
+    assert faulty_fields(api(ready).post_json("/auth/me/test-message", body | {"sendAt": later(days=1)}))
+
+
+@pytest.mark.parametrize(("one", "other"), [(True, False), (False, True)])
+def test_two_names_that_say_different_things_are_refused(ready, org, one, other):
+    both = {"dry_run": one, "dryRun": other}
+    assert faulty_fields(send(ready, TEXT | both)) == ["dryRun"]
+    refused(org.api().post_json(MESSAGES, org.text() | both), 422, "invalid_request_body", param="dryRun")
+    assert send(ready, TEXT | {"dry_run": one, "dryRun": one}).status_code == 202
+    assert faulty_fields(send(ready, TEXT | {"dryRun": "true"})) == ["dryRun"]
+    answer = org.api().post_json(TEMPLATES, org.template() | {"dry_run": 1})
+    refused(answer, 422, "invalid_request_body", param="dry_run")
+
+
+def test_a_dangerous_field_at_the_wrong_place_is_refused(ready, org):
+    inside = {"to": TEXT["to"], "template": TEMPLATE["template"] | {"dry_run": True}}
+    assert faulty_fields(send(ready, inside)) == ["template.dry_run"]
+    assert faulty_fields(api(ready).post_json("/send-message?dry_run=true", TEXT)) == ["dry_run"]
+    failed = make_message(ready, status=Status.FAILED)
+    again = api(ready).post_json(f"/messages/{failed.pk}/retry", {"dryRun": True})
+    assert faulty_fields(again) == ["dryRun"]
+    who = org.api()
+    text = org.text(text={"body": "Hi", "dryRun": True})
+    refused(who.post_json(MESSAGES, text), 422, "invalid_request_body", param="text.dryRun")
+    refused(who.post_json(f"{MESSAGES}?dryRun=1", org.text()), 422, "invalid_request_body", param="dryRun")
+    picture = org.template(headerMediaUrl="https://example.com/a.png")
+    refused(who.post_json(TEMPLATES, picture), 422, "invalid_request_body", param="template.headerMediaUrl")
+    assert Message.objects.exclude(pk=failed.pk).count() == 0
+
+
+def test_a_rehearsal_of_what_has_none_is_refused(ready, org):
+    every = org.api("*")
+    error = refused(
+        every.post_json(f"{TEMPLATES}/manage", org.template() | {"dry_run": True}),
+        422,
+        "invalid_request_body",
+        param="dry_run",
+    )
+    assert "lint" in error["message"]
+    keys = api(ready).post_json("/auth/me/keys", {"name": "CI", "expires_at": later(days=1)})
+    assert faulty_fields(keys) == ["expires_at"]
+    assert faulty_fields(api(ready).post_json("/auth/me/rotate-key", {"grace_seconds": 60})) == [
+        "grace_seconds"
+    ]
+    assert ApiKey.objects.filter(name="CI").count() == 0
