@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from django.contrib import admin
 from django.db.models import Q
 
 from core.ui.admin_base import History, Ledger, one_of
 from messaging.compose.kinds import KINDS
+from messaging.compose.written_numbers import looked_for
 from messaging.inbound import contacts
 from messaging.models import (
     Contact,
@@ -19,12 +18,6 @@ from messaging.models import (
     TemplateEvent,
     TemplateSync,
 )
-
-
-def _digits(term: str) -> str:
-    """Return the digits of a phone number, however it is written; empty for anything else."""
-    digits = re.sub(r"[^0-9]", "", term)
-    return digits if 7 <= len(digits) <= 15 and re.fullmatch(r"[0-9+ ().-]+", term) else ""
 
 
 class EventInline(History):
@@ -50,7 +43,7 @@ class MessageAdmin(Ledger):
 
     def equals(self, term: str) -> Q:
         """Also look for a person's number."""
-        people = contacts.anywhere(_digits(term))
+        people = contacts.anywhere(looked_for(term))
         return super().equals(term) | Q(contact__in=people) if people else super().equals(term)
 
 
@@ -66,7 +59,7 @@ class ContactAdmin(Ledger):
 
     def equals(self, term: str) -> Q:
         """Also look for a person's number."""
-        return super().equals(term) | Q(pk__in=contacts.anywhere(_digits(term)))
+        return super().equals(term) | Q(pk__in=contacts.anywhere(looked_for(term)))
 
 
 class TemplateEventInline(History):

@@ -12,13 +12,14 @@ import orjson
 from django import forms
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.dashboard.base import ident
 from accounts.models import Account
-from core.http.fields import PHONE
+from core.errors import Invalid
 from core.jobs.wakeup import wake
 from core.json import character_problem
+from core.ui.refusal_texts import spoken
+from messaging.compose.written_numbers import read_number
 from messaging.models import Status
 from messaging.queue import idempotency
 from messaging.reports.reading import Wanted
@@ -34,12 +35,6 @@ def clean(text: str | None, longest: int = 255) -> str:
     """Return a parameter's text, empty when it is too long or has characters that cannot be looked for."""
     text = (text or "").strip()
     return "" if len(text) > longest or character_problem(text) else text
-
-
-def digits(text: str) -> str:
-    """Return the digits of a number as people write it; anything but a number stays as it is."""
-    bare = "".join(char for char in text if char not in " +-().\u00a0/")
-    return bare.removeprefix("00") if bare.isdigit() and bare.isascii() else text
 
 
 def day(text: str | None) -> date | None:
@@ -128,10 +123,8 @@ class PhoneField(forms.CharField):
     """A number as people write it; becomes digits with the country code."""
 
     def clean(self, value: str) -> str:
-        """Take out what people put between the digits. Raises ``ValidationError``."""
-        found = digits(super().clean(value))
-        if not PHONE.fullmatch(found):
-            raise forms.ValidationError(
-                _("Write the number with its country code, for example +1 415 555 2671.")
-            )
-        return found
+        """Read the number. Raises ``ValidationError``."""
+        try:
+            return read_number(super().clean(value))
+        except Invalid as why:
+            raise forms.ValidationError(spoken(why.fields[0].message)) from None

@@ -16,7 +16,8 @@ from core.errors import Invalid, Refusal
 from core.ui.forms import take
 from core.ui.refusal_texts import spoken
 from messaging.compose.drafts import TEXT_LONGEST, Draft, Text, What
-from messaging.dashboard.base import PhoneField, clean, digits, new_token
+from messaging.compose.written_numbers import looked_for
+from messaging.dashboard.base import PhoneField, clean, new_token
 from messaging.dashboard.send_form import Chosen, SendForm, Shown, choose, field_of, filled, queue_once, shown
 from messaging.inbound import contacts, conversations
 from messaging.message_templates import form as template_form
@@ -65,8 +66,9 @@ class Compose(DashboardView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Draw the form for the number and template that the address names."""
         chosen = choose(self.account, request.GET)
-        to = digits(clean(request.GET.get("to"), 40))
-        start = {"to": f"+{to}" if to.isdigit() else to, "token": new_token()}
+        to = clean(request.GET.get("to"), 40)
+        found = looked_for(to)
+        start = {"to": f"+{found}" if found else to, "token": new_token()}
         return self.draw(ComposeForm(chosen, initial=start), shown(chosen, {}, ""))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -143,8 +145,8 @@ class Preview(DashboardView):
 
     def window(self, chosen: Chosen, data: Mapping[str, Any]) -> conversations.Window | None:
         """Look up whether free text would get through to this person; None when that does not matter."""
-        to = digits(clean(data.get("to"), 40))
-        if not chosen.is_text or chosen.number is None or not to.isdigit() or len(to) < 7:
+        to = looked_for(clean(data.get("to"), 40))
+        if not chosen.is_text or chosen.number is None or not to:
             return None
         contact = contacts.find(chosen.number, to)
         if contact is None:

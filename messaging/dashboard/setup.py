@@ -24,6 +24,7 @@ from core.errors import Refusal, invalid
 from core.jobs.wakeup import wake
 from core.ui.forms import take
 from messaging.compose.drafts import HELLO_WORLD, Draft
+from messaging.dashboard.base import PhoneField
 from messaging.models import Message
 from messaging.numbers import doctor
 from messaging.numbers.credentials_form import PHONE_HELP, CredentialsForm
@@ -184,21 +185,12 @@ class Callback(SetUpView):
 class TestForm(forms.Form):
     """Whom to send the first message to."""
 
-    to = forms.CharField(
+    to = PhoneField(
         label=gettext_lazy("Your own WhatsApp number"),
         max_length=40,
         help_text=PHONE_HELP,
         widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "tel"}),
     )
-
-    def clean_to(self) -> str:
-        """Leave only the digits."""
-        digits = "".join(one for one in self.cleaned_data["to"] if one.isascii() and one.isdigit())
-        if not 7 <= len(digits) <= 15 or digits.startswith("0"):
-            raise forms.ValidationError(
-                _("Write the number with its country code, for example +14155552671.")
-            )
-        return digits
 
 
 def facts(sent: Message | None) -> dict[str, Any]:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import invalid
-from core.http.fields import PHONE
+from core.errors import Invalid, invalid
 from core.json import character_problem
 from messaging.compose.approved import Approved
 from messaging.compose.drafts import TEXT_LONGEST, FilledTemplate, Text
+from messaging.compose.written_numbers import read_number
 from messaging.message_templates import form as template_form
 from messaging.message_templates.lint import Finding, lint_rows
 from messaging.message_templates.previews import Preview
@@ -28,7 +27,6 @@ TEXT = ("message", "text", "body")
 BYTES_MOST = 4 * 1024 * 1024
 CELL_LONGEST = 4_096
 COLUMNS_MOST = 100
-_SCIENTIFIC = re.compile(r"[0-9][.,]?[0-9]*[eE][+]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +149,12 @@ def check(sheet: Sheet, template: Template | None, parts: Approved | None) -> Re
 
 
 def _check_recipient(line: Line, seen: dict[str, int]) -> None:
-    bare = "".join(char for char in line.to if char not in " +-().\u00a0/'")
-    digits = bare.removeprefix("00")
-    if _SCIENTIFIC.fullmatch(line.to):
-        why = "The spreadsheet has cut this number short. Format the column as text and save it again."
-        line.findings.append(_error("number_cut", "to", why))
-    elif not PHONE.fullmatch(digits):
-        why = "Not a phone number. Write it with its country code, for example 14155552671."
-        line.findings.append(_error("invalid_phone_number", "to", why))
-    elif digits in seen:
+    try:
+        digits = read_number(line.to)
+    except Invalid as why:
+        line.findings.append(_error(why.code, "to", why.fields[0].message))
+        return
+    if digits in seen:
         line.findings.append(_error("twice", "to", f"The same number stands in line {seen[digits]}."))
     else:
         seen[digits] = line.number

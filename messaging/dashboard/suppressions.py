@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy
 from accounts import audit
 from accounts.dashboard.base import DashboardView
 from messaging import suppressions
-from messaging.dashboard.base import PAGE, PhoneField, clean, digits
+from messaging.compose.written_numbers import looked_for
+from messaging.dashboard.base import PAGE, PhoneField, clean
 from messaging.models import Suppression
 
 ADDRESS = "/app/suppressions"
@@ -35,7 +36,8 @@ class Suppressions(DashboardView):
 
     def draw(self, form: AddForm, status: int = 200) -> HttpResponse:
         """Draw the page with a form."""
-        wanted = digits(clean(self.request.GET.get("q")))
+        wanted = clean(self.request.GET.get("q"))
+        wanted = looked_for(wanted) or wanted
         found = suppressions.page(
             self.account, limit=PAGE, phone=wanted, before=_whole(self.request.GET.get("before"))
         )
@@ -71,7 +73,7 @@ class Lift(DashboardView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Take a number off the list."""
-        phone = digits(clean(request.POST.get("to")))
+        phone = looked_for(clean(request.POST.get("to")))
         lifted = suppressions.lift(self.account.pk, phone)
         if lifted:
             audit.record(self.account, "suppression.removed", target=phone, **audit.by(request))

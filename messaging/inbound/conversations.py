@@ -18,6 +18,7 @@ from accounts.models import Account, Connection
 from core.errors import Refusal, invalid
 from messaging import suppressions
 from messaging.compose.drafts import Draft, Text
+from messaging.compose.written_numbers import looked_for
 from messaging.models import Contact, Message
 from messaging.queue import queueing
 
@@ -139,9 +140,9 @@ def _read_cursor(text: str | None) -> tuple[datetime, uuid.UUID] | None:
 
 def search(account: Account, text: str, *, at: datetime, limit: int) -> Threads:
     """Return the conversations with a number (any spelling of it) or whose profile name begins so."""
-    digits = "".join(char for char in text if char in "0123456789")
+    digits = looked_for(text)
     rows = Contact.objects.filter(account=account)
-    if 5 <= len(digits) <= 20 and not any(char.isalpha() for char in text):
+    if digits:
         # Both indexes begin with our number, so it is named.
         numbers = list(Connection.objects.filter(account=account).values_list("pk", flat=True))
         rows = rows.filter(Q(connection__in=numbers, phone=digits) | Q(connection__in=numbers, wa_id=digits))

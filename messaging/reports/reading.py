@@ -11,6 +11,7 @@ from django.db.models import Count, Q, QuerySet
 
 from accounts.models import Account
 from core.errors import Refusal, invalid
+from messaging.compose.written_numbers import looked_for
 from messaging.models import Batch, Contact, Message, MessageEvent, Status
 from messaging.send import outcomes
 from messaging.status.transitions import RANK
@@ -72,8 +73,8 @@ def _search(account: Account, text: str) -> Q:
     try:
         found |= Q(pk=uuid.UUID(text))
     except ValueError:
-        digits = "".join(char for char in text if char in "0123456789")
-        if 7 <= len(digits) <= 15:
+        digits = looked_for(text)
+        if digits:
             people = Contact.objects.filter(account=account).filter(Q(phone=digits) | Q(wa_id=digits))
             found |= Q(contact__in=list(people.values_list("pk", flat=True)))
             found |= Q(contact=None, recipient=digits)  # a dry run without a number has no contact

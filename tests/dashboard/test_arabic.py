@@ -87,7 +87,7 @@ SPEAKERS = [
         for name in (
             *("compose/template", "compose/values", "dashboard/sheets", "inbound/conversations"),
             *("message_templates/lint", "numbers/doctor", "numbers/verification", "reports/meanings"),
-            *("reports/overview", "send/outcomes", "status/transitions"),
+            *("reports/overview", "send/outcomes", "status/transitions", "compose/written_numbers"),
         )
     ),
     *(f"webhooks/outgoing/{name}.py" for name in ("endpoints", "egress_rules", "delivery_log")),
