@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -45,12 +46,12 @@ class Query(Fields):
             return default
         return int(text)
 
-    def moment(self, name: str) -> datetime | None:
+    def moment(self, name: str, zone: ZoneInfo | None = None) -> datetime | None:
         """Read a moment; a plus before its zone that was not percent-encoded comes as a space."""
         text = self.data.get(name)
         if text and _PLUS_LOST.fullmatch(text):
             self.data = {**self.data, name: "+".join(text.rsplit(" ", 1))}
-        return super().moment(name)
+        return super().moment(name, zone)
 
     def uuid(self, name: str) -> uuid.UUID | None:
         """Read an id."""

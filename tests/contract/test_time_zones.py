@@ -88,6 +88,13 @@ def test_a_time_that_does_not_exist_or_exists_twice_is_refused_with_both_choices
     assert not Message.objects.exists()
 
 
+@pytest.mark.parametrize(("zone", "status"), [("Africa/Cairo", 400), ("Mars", 400), ("UTC", 200)])
+def test_days_of_another_zone_are_not_counted_as_if_they_were(ready, zone, status):
+    answer = api(ready).get(f"/analytics/summary?timezone={zone}")
+    assert answer.status_code == status
+    assert status == 200 or faulty_fields(answer) == ["timezone"]
+
+
 def test_an_offset_beside_a_zone_must_be_its_own_and_utc_is_a_moment():
     may = datetime.fromisoformat
     assert moments.placed(may("2027-05-01T09:00:00+02:00"), BERLIN) == may("2027-05-01T07:00:00+00:00")

@@ -255,6 +255,9 @@ class Summary(KeyView):
         since, until = query.day("from"), query.day("to")
         if since and until and since > until:
             query.fault("from", "Must not be after to.")
+        zone = query.zone("timezone")
+        if zone is not None and zone.key != "UTC":
+            query.fault("timezone", "Statistics are kept by days of UTC. Leave this out.")
         query.done()
         found = analytics.summary(caller(request), since=since, until=until)
         return ok(
