@@ -97,9 +97,9 @@ class Door:
         for name, value in data.items():
             if value is None or name in self._known:
                 continue
-            said = self._says.get(meant_by(name) or "")
-            if said is not None:
-                yield name, said
+            danger = meant_by(name)
+            if danger is not None and danger in self._says:
+                yield name, self._says[danger]
 
 
 @lru_cache(maxsize=4_096)

@@ -115,7 +115,7 @@ class MessageV1(serializers.Serializer[Any]):
     failure_reason = serializers.CharField(
         required=False, help_text="Only when failed: a stable word; see /developers/errors."
     )
-    dry_run = serializers.BooleanField(required=False, help_text="True when a test key sent it.")
+    dry_run = serializers.BooleanField(required=False, help_text="True for a rehearsal.")
 
 
 class LookupBody(serializers.Serializer[Any]):
