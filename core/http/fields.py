@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config import moments
+from core import moments
 from core.errors import FieldError, Invalid
 from core.http.lookalikes import Door
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from config import moments
+from core import moments
 from messaging.models import Message
 from tests.factories import api, faulty_fields
 from tests.support.whatsapi import TEXT, ready, send
