@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts import vault
 from accounts.credentials import Credentials
 from accounts.models import Account, Agent, Connection
 from core.errors import Refusal
@@ -20,6 +22,8 @@ from core.sql import Columns, rows
 
 #: what a number that was held resumes with, as a part of its full rate
 RESUME_WITH = 0.1
+#: said only to who has shown that the number is theirs as well
+TAKEN = "This phone number id is connected to another account. Remove it there first."
 #: told, inside the transaction, of each number that was held and has new credentials; rooms above this one
 #: add themselves when they are loaded
 when_resumed: list[Callable[[Connection], None]] = []
@@ -65,14 +69,16 @@ def default_connection(account: Account) -> Connection | None:
 _WITH_SECRETS = " ".join([
     "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
     "WHERE c.app_secret_sealed <> '' AND c.removed_at IS NULL",
-    "AND (c.callback_key = %s OR c.phone_number_id = ANY(%s) OR c.waba_id = ANY(%s)) LIMIT 50",
+    "AND (c.callback_key = %s OR c.phone_number_id = ANY(%s) OR c.waba_id = ANY(%s))",
+    "ORDER BY c.proven_at IS NULL, c.id LIMIT 50",
 ])  # fmt: skip
 
 
 def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> list[Connection]:
     """Return at most 50 numbers with an app secret of their own that one of the three names.
 
-    Asked for every callback: whose secret may have signed it.
+    Asked for every callback: whose secret may have signed it. Proven ones come first, so that many who
+    merely name a number cannot crowd out the one who has it.
     """
     found = rows(_WITH_SECRETS, [callback_key, phones, wabas])
     return [_NUMBER.make(values) for values in found]
@@ -84,6 +90,22 @@ def callback_url(number: Connection | None = None) -> str:
     return f"{common}/{number.callback_key}" if number is not None else common
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What Meta's answer to a token showed: whether it reaches the number, and the account that owns it.
+
+    ``again``: Meta could not be asked, or not about everything, so it is asked later (``proof_due_at``).
+    """
+
+    number: bool = False
+    waba_id: str = ""
+    again: bool = True
+
+
+#: nobody has asked Meta yet
+NOT_ASKED = Proof()
+
+
 def save_credentials(
     account: Account,
     *,
@@ -91,13 +113,15 @@ def save_credentials(
     phone_number_id: str,
     waba_id: str | None = None,
     app_secret: Secret | None = None,
+    proof: Proof = NOT_ASKED,
 ) -> Connection:
     """Store the credentials of the account's default number and return its connection.
 
     The same number again replaces its token and keeps its history; ``None`` keeps what was saved for
     the optional parts. Another number takes the default one's place, and the old one is emptied and kept
-    for its messages. Raises ``Invalid`` for values that cannot be Meta's (``accounts.credentials``),
-    ``Refusal`` (``conflict``) when another account has the number (W51).
+    for its messages. Raises ``Invalid`` for values that cannot be Meta's (``accounts.credentials``), and
+    ``Refusal`` (``conflict``) when ``proof`` shows the number and another account has proven it, too (W51);
+    without a proof the number is only named, which neither helps nor hinders.
     """
     given = Credentials(access_token, phone_number_id, waba_id, app_secret)
     with _one_writer(account):
@@ -105,18 +129,17 @@ def save_credentials(
         if held is not None and held.phone_number_id != given.phone_number_id:
             _empty(held)
             held = None
-        return _renew(account, held, given, default=True)
+        return _renew(account, held, given, proof, default=True)
 
 
-def add_number(account: Account, agent: Agent, given: Credentials) -> Connection:
+def add_number(account: Account, agent: Agent, given: Credentials, proof: Proof = NOT_ASKED) -> Connection:
     """Connect one more number to an agent, or renew the credentials of one that the account has.
 
-    The first one becomes the default. Raises ``Refusal`` (``conflict``) when another account has it.
+    The first one becomes the default. Raises ``Refusal`` (``conflict``) as ``save_credentials`` does.
     """
     with _one_writer(account):
-        return _renew(
-            account, None, given, agent=agent, default=not _locked(account).filter(is_default=True).exists()
-        )
+        first = not _locked(account).filter(is_default=True).exists()
+        return _renew(account, None, given, proof, agent=agent, default=first)
 
 
 @contextmanager
@@ -127,10 +150,7 @@ def _one_writer(account: Account) -> Iterator[None]:
             Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
             yield
     except IntegrityError:
-        raise Refusal(
-            "conflict",
-            "This phone number id is connected to another account. Remove it there first.",
-        ) from None
+        raise Refusal("conflict", TAKEN) from None
 
 
 def _locked(account: Account) -> QuerySet[Connection]:
@@ -141,6 +161,7 @@ def _renew(
     account: Account,
     held: Connection | None,
     given: Credentials,
+    proof: Proof,
     *,
     agent: Agent | None = None,
     default: bool,
@@ -152,6 +173,7 @@ def _renew(
     elif agent is not None:
         connection.agent = agent
     connection.is_default = connection.is_default or default
+    _note(connection, given, proof)
     connection.access_token = given.access_token
     if given.app_secret is not None:
         connection.app_secret = given.app_secret
@@ -174,6 +196,58 @@ def _renew(
         for tell in when_resumed:
             tell(connection)
     return connection
+
+
+def _note(connection: Connection, given: Credentials, proof: Proof) -> None:
+    """Let a claim stand on what is known of its new token alone; what the old one had shown is over."""
+    now = timezone.now()
+    if not proof.number and proof.again and _has_token(connection, given.access_token):
+        connection.proof_due_at = now
+        return
+    connection.proven_at = now if proof.number else None
+    connection.proven_waba_id = proof.waba_id if proof.number else ""
+    connection.proof_due_at = now if proof.again else None
+    connection.credentials_at = now
+
+
+def _has_token(connection: Connection, token: Secret) -> bool:
+    try:
+        return connection.access_token == token
+    except vault.CannotOpen:
+        return False
+
+
+def prove(number: Connection, *, waba_id: str | None) -> bool:
+    """Note that Meta's answer to a number's token showed the number, and which WhatsApp account owns it.
+
+    ``waba_id`` None: that could not be asked. Returns whether the number had not been proven before; never
+    True when other credentials were saved meanwhile. Raises ``Refusal`` (``conflict``) when another account
+    has proven it (W51).
+    """
+    mine = Connection.objects.filter(
+        pk=number.pk, access_token_sealed=number.access_token_sealed, removed_at=None
+    )
+    if waba_id is not None:
+        mine.update(proven_waba_id=waba_id, proof_due_at=None)
+    try:
+        with transaction.atomic():
+            fresh = mine.filter(proven_at=None).update(proven_at=timezone.now())
+    except IntegrityError:
+        raise Refusal("conflict", TAKEN) from None
+    return bool(fresh)
+
+
+def holder(phone_number_id: str) -> Connection | None:
+    """Return the number whose account has proven this id, if there is one."""
+    return Connection.objects.filter(
+        phone_number_id=phone_number_id, removed_at=None, proven_at__isnull=False
+    ).first()
+
+
+def withdraw(number: Connection) -> None:
+    """Take the proof back from a number whose token Meta refuses, unless another one was saved meanwhile."""
+    mine = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
+    mine.update(proven_at=None, proven_waba_id="", proof_due_at=None)
 
 
 def remove_credentials(account: Account) -> bool:

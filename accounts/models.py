@@ -10,7 +10,8 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import vault
@@ -234,15 +235,31 @@ class Connection(models.Model):
     held_notice_at = models.DateTimeField(null=True, blank=True, editable=False)
     checks = models.JSONField(default=list, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
+    #: since when Meta's answers to this token have shown that it reaches this number; who has not shown it
+    #: hears nothing of the number and stands in nobody's way
+    proven_at = models.DateTimeField(null=True, blank=True)
+    #: the WhatsApp account that such an answer showed to own the number
+    proven_waba_id = models.CharField(max_length=20, blank=True, default="", db_default="")
+    #: when Meta is asked for that proof by itself; None: nothing is left to ask
+    proof_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now, db_default=Now())
+    #: when the present token was saved
+    credentials_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
-            # W51: a number belongs to one account at a time.
+            # W51: a number belongs to one account at a time, to the one whose token was shown to reach it.
             models.UniqueConstraint(
-                fields=["phone_number_id"], condition=Q(removed_at=None), name="connection_number_once"
+                fields=["phone_number_id"],
+                condition=Q(removed_at=None, proven_at__isnull=False),
+                name="connection_proven_once",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "phone_number_id"],
+                condition=Q(removed_at=None),
+                name="connection_number_once_per_account",
             ),
             models.UniqueConstraint(
                 fields=["account"],
@@ -253,6 +270,16 @@ class Connection(models.Model):
         indexes = [
             models.Index(fields=["phone_number_id"], name="connection_by_number"),
             models.Index(fields=["waba_id"], name="connection_by_waba"),
+            models.Index(
+                fields=["proven_waba_id"],
+                condition=~Q(proven_waba_id=""),
+                name="connection_by_proven_waba",
+            ),
+            models.Index(
+                fields=["proof_due_at"],
+                condition=Q(proof_due_at__isnull=False),
+                name="connection_to_prove",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -56,7 +56,7 @@ class Rows:
     def make_senders(self) -> None:
         """Register ten customers with a number each, through the product's own functions."""
         from accounts import keys
-        from accounts.connections import save_credentials
+        from accounts.connections import Proof, save_credentials
         from accounts.models import ApiKey, Connection
         from accounts.registration import register
         from core.secret import Secret
@@ -68,6 +68,7 @@ class Rows:
                 access_token=Secret("EAAbench" + "x" * 120),
                 phone_number_id=f"70000000000{n}",
                 waba_id=f"90000000000{n}",
+                proof=Proof(number=True, waba_id=f"90000000000{n}", again=False),
             )
             _, key = keys.issue(made.account, kind=ApiKey.Kind.SK, name="bench")
             ApiKey.objects.filter(account=made.account).update(rate_limit_per_minute=2_000_000_000)

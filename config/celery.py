@@ -48,6 +48,7 @@ _UPKEEP: dict[str, tuple[str, float | crontab, int]] = {
     "watch over endpoints": ("webhooks.tasks.watch", 60.0, 60),
     "warn of quotas": ("webhooks.tasks.warn_of_quotas", 60.0, 60),
     "sweep the log of deliveries": ("webhooks.tasks.sweep", 3600.0, 3600),
+    "verify numbers": ("messaging.tasks.verify_numbers", 30.0, 30),
     "read templates": ("messaging.tasks.sync_templates", 10.0, 10),
     "sweep": ("messaging.tasks.sweep", 3600.0, 3600),
 }

@@ -16,6 +16,7 @@ from core.jobs.wakeup import channel, wake
 from messaging.inbound import apply_callbacks as callbacks
 from messaging.message_templates import store as template_store
 from messaging.numbers import mails as number_mails
+from messaging.numbers import verification
 from messaging.send import heartbeat, restore_guard
 from messaging.send import worker as send_worker
 from messaging.status import daily_totals
@@ -92,6 +93,12 @@ def sweep() -> None:
     """Delete what has been kept long enough."""
     housekeeping.sweep()
     retention.sweep()
+
+
+@shared_task(name="messaging.tasks.verify_numbers", queue="maintenance")
+def verify_numbers() -> None:
+    """Ask Meta about the numbers that it could not be asked about when they were saved."""
+    verification.verify_due()
 
 
 @shared_task(name="messaging.tasks.sync_templates", queue="maintenance")

@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from accounts import keys
-from accounts.connections import save_credentials
+from accounts.connections import NOT_ASKED, Proof, save_credentials
 from accounts.models import Account, ApiKey, Connection
 from accounts.registration import register
 from core import redis as our_redis
@@ -94,14 +94,19 @@ def connect(
     phone_number_id: str = "",
     waba_id: str | None = None,
     app_secret: str | None = None,
+    proven: bool = True,
 ) -> Connection:
-    """Save credentials for an account, by default for a number that nobody else has."""
+    """Save credentials for an account, by default for a number that nobody else has.
+
+    ``proven``: as if Meta had confirmed that the token reaches the number and its WhatsApp account.
+    """
     return save_credentials(
         account,
         access_token=Secret(token),
         phone_number_id=phone_number_id or str(700_000_000_000 + next(_numbers)),
         waba_id=waba_id,
         app_secret=Secret(app_secret) if app_secret else None,
+        proof=Proof(number=True, waba_id=waba_id or "", again=False) if proven else NOT_ASKED,
     )
 
 

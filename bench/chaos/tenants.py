@@ -10,7 +10,7 @@ import sys
 def make(count: int, receiver_url: str) -> list[dict[str, str]]:
     """Register ``count`` customers, each with a number of the sandbox, its templates and an endpoint."""
     from accounts import keys
-    from accounts.connections import save_credentials
+    from accounts.connections import Proof, save_credentials
     from accounts.models import ApiKey
     from accounts.registration import register
     from core.secret import Secret
@@ -30,6 +30,7 @@ def make(count: int, receiver_url: str) -> list[dict[str, str]]:
             phone_number_id=given.phone_number_id,
             waba_id=given.waba_id,
             app_secret=Secret(seed.APP_SECRET),
+            proof=Proof(number=True, waba_id=given.waba_id, again=False),
         )
         template_store.sync(connection)
         endpoints.create(account, endpoints.Given(url=receiver_url))

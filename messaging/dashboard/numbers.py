@@ -17,7 +17,7 @@ from accounts.vault import CannotOpen
 from billing.overview import room_for_agent
 from core.errors import Refusal
 from core.ui.forms import take
-from messaging.numbers import doctor
+from messaging.numbers import doctor, proofs
 from messaging.numbers.credentials_form import CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
 
@@ -114,7 +114,7 @@ class AddNumber(DashboardView):
             try:
                 given = Credentials(**form.credentials())
                 agent = agents.find(self.account, id_of(form.cleaned_data["agent"]))
-                number = connections.add_number(self.account, agent, given)
+                number = proofs.add(self.account, agent, given)
             except Refusal as refusal:
                 take(form, refusal)
             else:

@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
-from accounts.connections import callback_url, default_connection, save_credentials
+from accounts.connections import callback_url, default_connection
+from accounts.credentials import Credentials
 from accounts.dashboard.base import DashboardView, Role, id_of
 from accounts.models import Account, Connection
 from accounts.vault import CannotOpen
@@ -26,7 +27,7 @@ from core.ui.forms import take
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.dashboard.base import PhoneField
 from messaging.models import Message
-from messaging.numbers import doctor
+from messaging.numbers import doctor, proofs
 from messaging.numbers.credentials_form import PHONE_HELP, CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
 from messaging.queue import queueing
@@ -120,7 +121,7 @@ class Connect(SetUpView):
         form = CredentialsForm(request.POST, seen=in_sandbox())
         if form.is_valid():
             try:
-                number = save_credentials(self.account, **form.credentials())
+                number = proofs.save(self.account, Credentials(**form.credentials()))
                 audit.record(
                     self.account, "number.connected", target=number.phone_number_id, **audit.by(request)
                 )

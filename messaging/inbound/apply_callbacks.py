@@ -72,10 +72,11 @@ class Applied:
 
     parked: dict[uuid.UUID, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def park(self, callback: Callback, reason: str, raw: object) -> None:
-        """Set an item aside with its reason."""
+    def park(self, callback: Callback, reason: str, raw: object, *, number: str | None = None) -> None:
+        """Set an item aside with its reason, and with the ``number`` that it waits for."""
         text = orjson.dumps(raw, default=repr)[:2000].decode("utf-8", "replace")
-        self.parked.setdefault(callback.id, []).append({"reason": reason, "item": text})
+        waits_for = {"number": number} if number else {}
+        self.parked.setdefault(callback.id, []).append({"reason": reason, "item": text} | waits_for)
 
 
 def apply(callbacks: Sequence[Callback]) -> Applied:
@@ -107,7 +108,9 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
             number = numbers.of(callback, item.phone_number_id)
             if number is None:
                 if isinstance(item, StatusUpdate | InboundMessage):
-                    applied.park(callback, "no such number in this account", item.raw)
+                    applied.park(
+                        callback, "no such number in this account", item.raw, number=item.phone_number_id
+                    )
                 continue
             if isinstance(item, StatusUpdate):
                 statuses.append((callback, number, item))
@@ -168,7 +171,8 @@ def _numbers(callbacks: Sequence[Callback]) -> _Numbers:
     wanted: set[str] = set()
     for callback in callbacks:
         wanted |= phone_number_ids(callback.payload)
-    rows = Connection.objects.filter(phone_number_id__in=wanted)
+    # Who only names a number hears nothing of it.
+    rows = Connection.objects.filter(phone_number_id__in=wanted, proven_at__isnull=False)
     return _Numbers(sorted(rows, key=lambda row: (row.removed_at is not None, -_epoch(row.removed_at))))
 
 

@@ -82,20 +82,23 @@ def note(changes: Sequence[Change]) -> None:
 @transaction.atomic
 def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
     """Apply what a callback says of a template; ``account_id`` None: the signer speaks for every account."""
-    mine = Template.objects.filter(waba_id=item.waba_id or "", meta_id=item.template_id)
+    # Only who has shown that the WhatsApp account is theirs hears of it.
+    numbers = Connection.objects.filter(
+        proven_waba_id=item.waba_id or "", proven_at__isnull=False, removed_at=None
+    ).exclude(proven_waba_id="")
     if account_id is not None:
-        mine = mine.filter(account_id=account_id)
+        numbers = numbers.filter(account_id=account_id)
+    accounts = list(numbers.values_list("account_id", flat=True).distinct())
+    mine = Template.objects.filter(
+        account_id__in=accounts, waba_id=item.waba_id or "", meta_id=item.template_id
+    )
     rows = list(mine.select_for_update())
     for row in rows:
         _apply(row, item)
     if not rows:
-        numbers = Connection.objects.filter(waba_id=item.waba_id or "", removed_at=None).exclude(waba_id="")
-        if account_id is not None:
-            numbers = numbers.filter(account_id=account_id)
-        accounts = numbers.values_list("account_id", flat=True).distinct()
-        webhook_events.unknown_template_changed(item, list(accounts))
+        webhook_events.unknown_template_changed(item, accounts)
     if not rows or item.field == "message_template_components_update":
-        _want_all(item.waba_id, account_id)
+        _want_all(item.waba_id, accounts)
 
 
 def _apply(row: Template, item: TemplateChange) -> None:
@@ -118,8 +121,8 @@ def _apply(row: Template, item: TemplateChange) -> None:
     note([Change(before, row, at, item.title or item.reason or "")])
 
 
-def _want_all(waba_id: str | None, account_id: uuid.UUID | None) -> None:
-    due = TemplateSync.objects.filter(waba_id=waba_id or "", due_at__gt=timezone.now())
-    if account_id is not None:
-        due = due.filter(account_id=account_id)
+def _want_all(waba_id: str | None, accounts: Sequence[uuid.UUID]) -> None:
+    due = TemplateSync.objects.filter(
+        account_id__in=accounts, waba_id=waba_id or "", due_at__gt=timezone.now()
+    )
     due.update(due_at=timezone.now())

@@ -27,8 +27,8 @@ def spare_number() -> dict[str, str]:
     if not in_sandbox():
         return {}
     spare = {one.phone_number_id: one for one in spare_numbers(settings.META_GRAPH_URL)}
-    taken = Connection.objects.filter(removed_at=None, phone_number_id__in=spare)
-    for ident in taken.values_list("phone_number_id", flat=True):
+    proven = Connection.objects.filter(removed_at=None, proven_at__isnull=False, phone_number_id__in=spare)
+    for ident in proven.values_list("phone_number_id", flat=True):
         del spare[ident]
     return asdict(next(iter(spare.values()))) if spare else {}
 

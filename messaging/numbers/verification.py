@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.credentials import Credentials
 from accounts.models import Connection
+from accounts.vault import CannotOpen
+from core.jobs import shutdown
 from messaging.message_templates import store as template_store
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
+from messaging.numbers import proofs
 from messaging.status import webhook_events
 
 #: messages a second by Meta's throughput level (cloud-api 3.1)
 _RATES = {"STANDARD": 80.0, "HIGH": 1000.0}
 _SEND_SCOPE = "whatsapp_business_messaging"
+_TAKEN = (
+    "Another account of this service has shown that it uses this phone number id.",
+    "Remove the number there first, or take its access away in Meta Business settings; then check again.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,10 @@ def verify(number: Connection) -> Diagnosis:
         waba_id = number.waba_id or _find_waba(graph, number.phone_number_id, token)
         checks.append(_check_waba(graph, number.phone_number_id, waba_id, given=bool(number.waba_id)))
         checks.append(_check_subscription(graph, waba_id))
+    if proofs.shows(facts, number.phone_number_id):
+        owned = {True: waba_id, False: "", None: None if waba_id else ""}[checks[2].ok]
+        if not proofs.note(number, owned):
+            checks[1] = Check("phone_number", False, *_TAKEN)
     verified = all(check.ok is not False for check in checks if check.check != "webhook") and bool(facts)
     _store(number, verified=verified, checks=checks, facts=facts, waba_id=waba_id)
     if verified:
@@ -233,3 +246,51 @@ def _check_subscription(graph: Graph, waba_id: str) -> Check:
             "In your Meta app open WhatsApp > Configuration, set the callback URL and subscribe to messages.",
         )
     return Check("webhook", True, "An app is subscribed; delivery reports will arrive.")
+
+
+# Asked again after a minute, then after half of the time that the credentials have been there, at most an
+# hour; after a week by a person's check alone.
+_TO_PROVE = """
+UPDATE accounts_connection SET proof_due_at = CASE
+    WHEN coalesce(credentials_at, updated_at) > now() - interval '7 days'
+    THEN now() + greatest(interval '1 minute',
+                          least(interval '1 hour', (now() - coalesce(credentials_at, updated_at)) / 2)) END
+WHERE id = (
+    SELECT c.id FROM accounts_connection c JOIN accounts_account a ON a.id = c.account_id
+    WHERE c.proof_due_at <= now() AND c.removed_at IS NULL AND a.is_active
+    ORDER BY c.proof_due_at LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED)
+RETURNING id
+"""
+
+
+def verify_due(*, seconds: float = 20.0) -> int:
+    """Check the numbers about which Meta could not be asked when they were saved; returns how many.
+
+    After ``seconds``, or when the process is asked to stop, no further one is begun.
+    """
+    asked = 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not shutdown.asked():
+        with connection.cursor() as cursor:
+            cursor.execute(_TO_PROVE)
+            row = cursor.fetchone()
+        if row is None:
+            break
+        asked += 1
+        _verify_due(Connection.objects.get(pk=row[0]))
+    return asked
+
+
+def _verify_due(number: Connection) -> None:
+    answered = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
+    try:
+        given = Credentials(
+            number.access_token, number.phone_number_id, number.waba_id, number.app_secret or None
+        )
+        proof = proofs.ask(given)
+        if proof.number or not proof.again:
+            verify(number)
+    except (CannotOpen, ValueError):
+        proof = proofs.Proof(again=False)  # nobody can read this token any more
+    if not proof.again:
+        answered.update(proof_due_at=None)

@@ -44,6 +44,7 @@ class Sender:
     app_secret_sealed: str
     removed: bool
     probing: bool  # its breaker is open and this claim is the probe
+    proven: bool  # Meta has answered to its token; the first message that Meta takes proves it, too
 
 
 @dataclass(frozen=True, slots=True)

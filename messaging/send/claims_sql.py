@@ -41,7 +41,7 @@ WITH RECURSIVE {pending}, due AS MATERIALIZED (
     SELECT p.connection_id FROM pending p WHERE p.connection_id IS NOT NULL AND ({due})
 )
 SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, c.app_secret_sealed,
-       c.removed_at IS NOT NULL, c.breaker_open_since IS NOT NULL,
+       c.removed_at IS NOT NULL, c.breaker_open_since IS NOT NULL, c.proven_at IS NOT NULL,
        least(c.messages_per_second, c.slowed_to
            + c.messages_per_second * %s * extract(epoch FROM now() - c.slowed_at))::float,
        greatest(extract(epoch FROM c.next_slot_at - now()), 0)::float

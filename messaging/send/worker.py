@@ -30,6 +30,7 @@ from messaging.message_templates import store as template_store
 from messaging.meta import payloads
 from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
 from messaging.meta.codes import Outcome
+from messaging.numbers import proofs
 from messaging.send import fallbacks, heartbeat, outcomes, pacing, settle
 from messaging.send.claims import Claim, claim
 from messaging.status.timeline import Change, mark, record
@@ -73,6 +74,7 @@ class Pipeline:
         self._outcomes: asyncio.Queue[tuple[Change, int]] = asyncio.Queue()  # with its share of _under_way
         self._calls: set[asyncio.Task[None]] = set()
         self._numbers: dict[tuple[str, str, str], Number] = {}
+        self._proven: set[uuid.UUID] = set()  # said so by this run; what was claimed before does not know
         self._beaten = -heartbeat.WORKER_EVERY_SECONDS
         self._breakers = pacing.Breakers()
         #: the one message under way that may be what killed earlier workers, and how long to wait for it
@@ -276,6 +278,7 @@ class Pipeline:
             await self._watch(item, answer)
             if isinstance(answer, Accepted):
                 self.sent += 1
+                await self._prove(item)
                 await self._learn(item, answer)
             elif isinstance(answer, Refused):
                 await self._slow(item, answer)
@@ -313,6 +316,13 @@ class Pipeline:
                 app_secret=app_secret or None,
             )
         return number
+
+    async def _prove(self, item: Claim) -> None:
+        """Let the first message that Meta takes from a number show that the number is its account's."""
+        sender = item.sender
+        if sender is not None and not sender.proven and sender.id not in self._proven:
+            self._proven.add(sender.id)
+            await self._pacer.run(partial(proofs.taken, sender.id, sender.access_token_sealed))
 
     async def _learn(self, item: Claim, answer: Accepted) -> None:
         """Remember Meta's own form of the number where it differs (Brazil, Mexico, Argentina)."""

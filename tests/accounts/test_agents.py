@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from accounts import agents
-from accounts.connections import add_number, default_connection, save_credentials
+from accounts.connections import Proof, add_number, default_connection, save_credentials
 from accounts.credentials import Credentials
 from accounts.models import Connection
 from accounts.plans import LIMITS, Plan
@@ -19,6 +19,8 @@ from tests.support.v1 import AGENTS, MESSAGES, PHONE, Customer, add, make_custom
 __all__ = ["org"]
 
 pytestmark = pytest.mark.django_db
+
+SHOWN = Proof(number=True, again=False)
 
 
 def test_an_account_begins_with_one_agent_and_has_as_many_as_it_makes(org: Customer) -> None:
@@ -143,10 +145,10 @@ def test_the_same_number_again_renews_its_token_and_may_change_its_agent(org: Cu
     assert again.access_token.reveal().endswith("new")
 
 
-def test_a_number_of_another_account_is_refused(org: Customer) -> None:
+def test_a_number_that_another_account_has_proven_is_refused(org: Customer) -> None:
     stranger = make_customer("+15550001111")
     with pytest.raises(Refusal) as caught:
-        add_number(stranger.account, stranger.agent, given(org.number.phone_number_id))
+        add_number(stranger.account, stranger.agent, given(org.number.phone_number_id), SHOWN)
     assert caught.value.code == "conflict"
 
 

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account, ApiKey, Connection, User
-from tests.factories import APP_SECRET, TOKEN, api, connect, make_account
+from devstack.meta import seed
+from tests.factories import APP_SECRET, TOKEN, api, make_account
 
 pytestmark = pytest.mark.django_db
 
@@ -155,9 +156,13 @@ def test_connect_number_wants_an_account(account):
     assert "account" in str(caught.value).lower()
 
 
-def test_connect_number_does_not_take_anothers_number():
-    connect(make_account(), phone_number_id="106540352242922")
+@pytest.mark.django_db(transaction=True)
+def test_connect_number_does_not_take_anothers_number(meta, alice):
+    given = seed.number(0)
+    meta.connect(alice, 0)
+    changes = {"phone_number_id": given.phone_number_id, "access_token": given.access_token}
+    changes["app_secret"] = seed.APP_SECRET
     with pytest.raises(CommandError) as caught:
-        run("connect_number", *number(make_account()))
+        run("connect_number", *number(make_account(), **changes))
     assert "another account" in str(caught.value)
     assert Connection.objects.count() == 1

@@ -186,14 +186,16 @@ def test_callbacks_are_refused_when_no_secret_is_known(settings, alice, number):
         assert support.post(payload, **how).status_code == 401
 
 
-def test_a_number_belongs_to_one_account_at_a_time(ready):
+@pytest.mark.django_db(transaction=True)
+def test_a_number_belongs_to_one_account_at_a_time(meta, alice):
     """W51."""
-    taken = Connection.objects.get(account=ready).phone_number_id
-    body = {"whatsappAccessToken": TOKEN, "whatsappPhoneNumberId": taken}
+    number = meta.connect(alice)
+    token = number.access_token.reveal()
+    body = {"whatsappAccessToken": token, "whatsappPhoneNumberId": number.phone_number_id}
     other = make_account()
     answer = api(other).put_json("/auth/me/credentials", body)
     assert answer.status_code == 409
-    remove_credentials(ready)
+    remove_credentials(alice)
     assert api(other).put_json("/auth/me/credentials", body).status_code == 200
 
 

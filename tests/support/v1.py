@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts import agents
-from accounts.connections import add_number
+from accounts.connections import Proof, add_number
 from accounts.credentials import Credentials
 from accounts.models import Account, Agent, ApiKey, Connection
 from core.secret import Secret
@@ -67,7 +67,7 @@ def add(account: Account, agent: Agent, phone: str, **fields: Any) -> Connection
     """Connect a number that Meta has told us the digits of."""
     waba_id = f"9{account.pk.int % 10**9}"
     given = Credentials(Secret(factories.TOKEN), "8" + phone[1:], waba_id=waba_id)
-    number = add_number(account, agent, given)
+    number = add_number(account, agent, given, Proof(number=True, waba_id=waba_id, again=False))
     fields = {"display_phone": phone[1:], "status": Connection.Status.ACTIVE} | fields
     Connection.objects.filter(pk=number.pk).update(**fields)
     number.refresh_from_db()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -42,6 +43,7 @@ WITH kept AS (
     SELECT id, received_at FROM webhooks_inboundevent
     WHERE due_at IS NULL AND raw <> '' AND source = %s AND received_at >= %s AND received_at < %s
       AND (%s::uuid IS NULL OR account_id = %s) AND (NOT %s OR parked <> '[]' OR applied_at IS NULL)
+      AND (%s::jsonb IS NULL OR parked @> %s::jsonb)
       AND (received_at, id) > (%s, %s)
     ORDER BY received_at, id LIMIT %s FOR NO KEY UPDATE
 ), numbered AS (
@@ -118,16 +120,19 @@ def again(
     source: InboundEvent.Source = InboundEvent.Source.META,
     account_id: uuid.UUID | None = None,
     unfinished: bool = False,
+    waiting_for: str = "",
 ) -> int:
     """Make kept callbacks of a time due again, in their order; returns how many.
 
     ``account_id`` takes only what that account's own secret signed. ``unfinished`` takes only those that
-    were given up or have parked items. They are applied by the worker like new ones, which changes nothing
+    were given up or have parked items; ``waiting_for`` those with an item that waits for this phone number
+    id. They are applied by the worker like new ones, which changes nothing
     where they were applied before.
     """
     total = 0
     after: tuple[datetime, uuid.UUID] = (since, uuid.UUID(int=0))
-    asked: list[Any] = [source, since, until, account_id, account_id, unfinished]
+    number = orjson.dumps([{"number": waiting_for}]).decode() if waiting_for else None
+    asked: list[Any] = [source, since, until, account_id, account_id, unfinished, number, number]
     with connection.cursor() as cursor:
         cursor.execute("SELECT now() - interval '10 seconds'")
         (first,) = cursor.fetchone()

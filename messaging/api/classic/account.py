@@ -23,7 +23,7 @@ from core.http.fields import Fields
 from core.http.openapi import answers
 from core.http.wire import body_of
 from core.secret import Secret
-from messaging.numbers import verification
+from messaging.numbers import proofs, verification
 from webhooks.outgoing import endpoints
 
 #: how long a rotated key may work on
@@ -111,7 +111,12 @@ class Credentials(KeyView):
         responses=answers(200, schemas.CredentialsSaved, 409, 429),
     )
     def put(self, request: Request) -> Response:
-        """From now on messages go out from this number. The token is stored encrypted and never shown."""
+        """From now on messages go out from this number. The token is stored encrypted and never shown.
+
+        Meta is asked whether the token reaches the number; until it has said so, nothing that is reported
+        of the number is shown to you. When Meta cannot be reached the credentials are saved all the same,
+        and we ask again by ourselves. 409: Meta confirms your token, but another account uses the number.
+        """
         fields = Fields(body_of(request))
         given = {
             name: fields.text(wire, required=name in _NEEDED, longest=_CREDENTIAL_LONGEST)
@@ -121,12 +126,14 @@ class Credentials(KeyView):
             fields.fault(_CREDENTIALS[fault.field], fault.message)
         fields.done()
         app_secret = given["app_secret"]
-        number = connections.save_credentials(
+        number = proofs.save(
             caller(request),
-            access_token=Secret(given["access_token"] or ""),
-            phone_number_id=given["phone_number_id"] or "",
-            waba_id=given["waba_id"],
-            app_secret=Secret(app_secret) if app_secret is not None else None,
+            credentials.Credentials(
+                Secret(given["access_token"] or ""),
+                given["phone_number_id"] or "",
+                given["waba_id"],
+                Secret(app_secret) if app_secret is not None else None,
+            ),
         )
         return ok(
             {

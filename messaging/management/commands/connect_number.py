@@ -10,12 +10,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.connections import save_credentials
+from accounts.credentials import Credentials
 from accounts.models import Account, Connection
 from core.errors import Invalid, Refusal
 from core.http.fields import PHONE
 from core.secret import Secret
-from messaging.numbers import verification
+from messaging.numbers import proofs, verification
 
 
 class Command(BaseCommand):
@@ -46,12 +46,14 @@ class Command(BaseCommand):
         except (Account.DoesNotExist, ValidationError):
             raise CommandError("No account has this id.") from None
         try:
-            number = save_credentials(
+            number = proofs.save(
                 account,
-                access_token=Secret(token),
-                phone_number_id=options["phone_number_id"],
-                waba_id=options["waba_id"],
-                app_secret=Secret(app_secret) if app_secret else None,
+                Credentials(
+                    access_token=Secret(token),
+                    phone_number_id=options["phone_number_id"],
+                    waba_id=options["waba_id"],
+                    app_secret=Secret(app_secret) if app_secret else None,
+                ),
             )
         except Invalid as found:
             said = (f"--{one.field.replace('_', '-')}: {one.message}" for one in found.fields)
