@@ -26,9 +26,11 @@ def _checked(name: str) -> str:
 def create(account: Account, name: str) -> Agent:
     """Add an agent. Raises ``Invalid`` (``name``), ``Refusal`` (``conflict``) when there are too many."""
     name = _checked(name)
-    if account.agents.count() >= MOST_AGENTS:
-        raise Refusal("conflict", f"An account has at most {MOST_AGENTS} agents.")
-    return Agent.objects.create(account=account, name=name)
+    with transaction.atomic():
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        if account.agents.count() >= MOST_AGENTS:
+            raise Refusal("conflict", f"An account has at most {MOST_AGENTS} agents.")
+        return Agent.objects.create(account=account, name=name)
 
 
 def rename(account: Account, agent_id: uuid.UUID, name: str) -> Agent:

@@ -127,16 +127,18 @@ def create(
         faults.append(FieldError("expires_at", "Must be in the future."))
     if faults:
         raise Invalid(faults)
-    refuse_too_many(account)
-    return issue(
-        account,
-        kind=kind,
-        name=name.strip(),
-        scopes=list(dict.fromkeys(scopes)),
-        agent_ids=None if agent_ids is None else sorted({str(one) for one in agent_ids}),
-        rate_limit_per_minute=rate_limit_per_minute,
-        expires_at=expires_at,
-    )
+    with transaction.atomic():
+        _lock(account)
+        refuse_too_many(account)
+        return issue(
+            account,
+            kind=kind,
+            name=name.strip(),
+            scopes=list(dict.fromkeys(scopes)),
+            agent_ids=None if agent_ids is None else sorted({str(one) for one in agent_ids}),
+            rate_limit_per_minute=rate_limit_per_minute,
+            expires_at=expires_at,
+        )
 
 
 def change(account: Account, key_id: uuid.UUID, *, name: str, rate_limit_per_minute: int | None) -> ApiKey:
@@ -163,8 +165,13 @@ def _limit_faults(name: str, rate_limit_per_minute: int | None) -> list[FieldErr
     return faults
 
 
+def _lock(account: Account) -> None:
+    """Let one request at a time count an account's keys and add to them."""
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+
+
 def refuse_too_many(account: Account) -> None:
-    """Raise ``Refusal`` (``conflict``) when the account has as many keys as it may."""
+    """Raise ``Refusal`` (``conflict``) when the account has as many keys as it may; its row is locked."""
     if len(active(account)) >= MOST_KEYS:
         raise Refusal("conflict", f"An account has at most {MOST_KEYS} keys. Revoke one first.")
 
@@ -216,8 +223,10 @@ def rotate(key: ApiKey, *, grace: timedelta = timedelta(0)) -> Secret:
     """Replace ``key`` by a new one and return the new one; the old one works on for ``grace``.
 
     Both changes are one transaction: at no moment are both refused. Raises ``Refusal`` when another
-    request rotated it first: ``invalid_api_key``, or ``conflict`` while it still works.
+    request rotated it first: ``invalid_api_key``, or ``conflict`` while it still works; ``conflict``, too,
+    when there are ``MOST_KEYS`` and the old one would work on beside the new one.
     """
+    _lock(key.account)
     held = ApiKey.objects.select_for_update().get(pk=key.pk)
     if held.revoked_at and held.revoked_at > timezone.now():
         raise Refusal(
@@ -225,6 +234,8 @@ def rotate(key: ApiKey, *, grace: timedelta = timedelta(0)) -> Secret:
         )
     if held.revoked_at:
         raise Refusal("invalid_api_key", INVALID)
+    if grace:
+        refuse_too_many(held.account)
     _, secret = issue(
         held.account,
         kind=ApiKey.Kind(held.kind),
@@ -262,7 +273,7 @@ def revoke(account: Account, key_id: uuid.UUID, *, reason: str = "") -> None:
     Raises ``Refusal``: ``not_found``, or ``conflict`` for the last live key, without which nobody could
     make another.
     """
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    _lock(account)
     keys = active(account)
     key = next((one for one in keys if one.pk == key_id), None)
     if key is None:

@@ -91,6 +91,8 @@ def accept(user: User, invitation_id: uuid.UUID) -> Membership:
 
     Raises ``Refusal`` (``not_found``) for an invitation that ended or was for somebody else.
     """
+    # The account's row first, as everybody does who counts its team or adds to it.
+    Account.objects.select_for_update(no_key=True).filter(invitations=invitation_id).first()
     held = _open().select_for_update(of=("self",)).filter(pk=invitation_id).first()
     if held is None or held.email.lower() not in proven_addresses(user):
         raise Refusal("not_found", "This invitation has ended, or is for another address.")

@@ -270,7 +270,7 @@ def verify_due(*, seconds: float = 20.0) -> int:
     """
     asked = 0
     until = time.monotonic() + seconds
-    while time.monotonic() < until and not shutdown.asked():
+    while time.monotonic() < until and not shutdown.asked.is_set():
         with connection.cursor() as cursor:
             cursor.execute(_TO_PROVE)
             row = cursor.fetchone()

@@ -17,12 +17,30 @@ from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
-from core.http import lookalikes
+from core.http import lookalikes, restricting
 from core.http.classic import ok, when
 from core.http.fields import ID, Fields
 from core.http.openapi import answers
 from core.http.wire import body_of
 
+#: what a key can be told
+_FIELDS = ("name", "kind", "scopes", "rateLimitPerMinute", "expiresAt")
+#: what people write in their place
+_ALIKE = {
+    **dict.fromkeys(("scope", "permissions", "permission", "rights", "role", "roles", "readOnly"), "scopes"),
+    **dict.fromkeys(("expires", "expiry", "expiration", "expiresIn", "validUntil", "ttl"), "expiresAt"),
+    **dict.fromkeys(("rateLimit", "requestsPerMinute", "rpm", "limit"), "rateLimitPerMinute"),
+    **dict.fromkeys(("environment", "mode", "type", "test", "isTest", "live"), "kind"),
+    # The dashboard makes keys for certain agents; they work under /v1.
+    **dict.fromkeys(("agent", "agents", "agentId", "agentIds", "from", "number", "numbers"), ""),
+    **dict.fromkeys(("phoneNumberId", "phoneNumberIds", "phoneNumbers", "allowedNumbers"), ""),
+    **dict.fromkeys(("ip", "ips", "ipAddresses", "allowedIps", "ipAllow", "ipAllowlist", "ipWhitelist"), ""),
+    **dict.fromkeys(("origins", "allowedOrigins", "domains", "templates", "recipients", "quota"), ""),
+}
+_NO_SUCH_LIMIT = (
+    "A key cannot be limited in this way, so none was made. Limit it with scopes, rateLimitPerMinute or "
+    "expiresAt; keys for certain agents are made in the dashboard."
+)
 _KINDS = {"live": ApiKey.Kind.SK, "test": ApiKey.Kind.SK_TEST}
 
 
@@ -34,6 +52,7 @@ def key_object(key: ApiKey, *, current: bool) -> dict[str, Any]:
         "kind": "test" if key.is_test else "live",
         "prefix": key.prefix,
         "lastFour": key.last_four,
+        "scopes": key.scopes,
         "current": current,
         "rateLimitPerMinute": key.rate_limit_per_minute,
         "createdAt": when(key.created_at),
@@ -64,10 +83,16 @@ class Keys(KeyView):
         responses=answers(201, schemas.NewKey, 409, 429),
     )
     def post(self, request: Request) -> Response:
-        """A test key (`sk_test_…`) simulates every send. The key is shown in this answer only."""
+        """A test key (`sk_test_…`) simulates every send. The key is shown in this answer only.
+
+        Without `scopes` the key may do everything. A field that would restrict the key in a way that we do
+        not have is refused, so that no key is wider than you meant it.
+        """
         fields = Fields(body_of(request))
         fields.refuse_lookalikes(lookalikes.KEY)
+        restricting.refuse(fields, _FIELDS, _ALIKE, said=_NO_SUCH_LIMIT)
         name = fields.text("name", required=True, longest=100)
+        scopes = _scopes(fields)
         kind = fields.choice("kind", [*_KINDS]) or "live"
         rate = fields.whole("rateLimitPerMinute", least=1, most=10_000)
         expires_at = fields.moment("expiresAt")
@@ -79,15 +104,25 @@ class Keys(KeyView):
         fields.done()
         if kind == "live" and key_of(request).is_test:
             raise Refusal("insufficient_scope", "A test key can only make test keys. Use a live one.")
-        keys.refuse_too_many(caller(request))
-        key, secret = keys.issue(
+        key, secret = keys.create(
             caller(request),
             kind=_KINDS[kind],
-            name=(name or "").strip(),
+            name=name or "",
+            scopes=scopes,
             rate_limit_per_minute=rate,
             expires_at=expires_at,
         )
         return ok(key_object(key, current=False) | {"apiKey": secret.reveal()}, status=201)
+
+
+def _scopes(fields: Fields) -> list[str]:
+    value = fields.data.get("scopes")
+    if value is None:
+        return ["*"]
+    if not isinstance(value, list) or not value or any(one not in keys.SCOPES for one in map(str, value)):
+        fields.fault("scopes", f"Must be a list of one or more of: {', '.join(keys.SCOPES)}.")
+        return []
+    return [str(one) for one in value]
 
 
 class KeyDetail(KeyView):

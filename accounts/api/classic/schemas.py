@@ -115,6 +115,12 @@ class KeyBody(serializers.Serializer[Any]):
 
     name = serializers.CharField(min_length=1, max_length=100)
     kind = serializers.ChoiceField(["live", "test"], required=False)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(["whatsapp:send", "whatsapp:read", "*"]),
+        required=False,
+        min_length=1,
+        help_text="What the key may do; absent: everything.",
+    )
     rateLimitPerMinute = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
     expiresAt = serializers.DateTimeField(required=False, help_text="In the future.")
 
@@ -127,6 +133,7 @@ class KeyObject(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(["live", "test"])
     prefix = serializers.CharField()
     lastFour = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
     current = serializers.BooleanField(help_text="Whether this request was made with it.")
     rateLimitPerMinute = serializers.IntegerField(allow_null=True)
     createdAt = serializers.DateTimeField()

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api.views import KeyView
 from accounts.authentication import caller
+from core.http import restricting
 from core.http.classic import ok, when
 from core.http.fields import Fields
 from core.http.openapi import answers
@@ -55,6 +56,16 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 def detail(delivery: Delivery) -> dict[str, Any]:
     """Write a delivery with its attempts and its body."""
     return shown(delivery) | {"body": orjson.loads(delivery.event.body)}
+
+
+#: what people write for what a replay is narrowed by
+_REPLAY_ALIKE = {
+    **dict.fromkeys(("from", "start", "after"), "since"),
+    **dict.fromkeys(("to", "end", "before"), "until"),
+    **dict.fromkeys(("only", "what", "status", "missed", "all"), "which"),
+    **dict.fromkeys(("limit", "events", "event", "eventTypes", "types", "ids"), ""),
+}
+_NO_SUCH_CHOICE = "A replay is chosen by since, until and which; nothing was done."
 
 
 class Deliveries(KeyView):
@@ -150,6 +161,7 @@ class ReplayRange(KeyView):
     def post(self, request: Request, endpoint_id: str) -> Response:
         """At most 100,000 at a time, in their order. What is on its way already is left alone."""
         fields = Fields(body_of(request))
+        restricting.refuse(fields, ("since", "until", "which"), _REPLAY_ALIKE, said=_NO_SUCH_CHOICE)
         since = fields.moment("since")
         if not fields.given("since"):
             fields.fault("since", "This field is required.")
