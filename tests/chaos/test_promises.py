@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 import time
 from datetime import timedelta
 
+import orjson
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.urls import get_resolver
 from django.utils import timezone
 
 from accounts import keys, vault
-from accounts.models import Connection
+from accounts.models import Account, Connection
 from bench.chaos import invariants
 from core import failpoints
 from core.errors import Refusal
@@ -405,6 +408,50 @@ def test_one_customers_callback_is_not_a_copy_of_anothers(stage):
     assert stage.call_back(raw).status_code == 200
     stage.apply()
     assert stage.row(message).status == Status.READ
+
+
+def test_who_only_names_a_number_hears_nothing_of_it(stage):
+    """Its token is made up; the callback is signed with the service's own secret."""
+    named = factories.connect(factories.make_account(), proven=False)
+    item = {"id": "wamid.1", "from": "14155550001", "timestamp": "1764340000", "type": "text"}
+    metadata = {"display_phone_number": "15550000000", "phone_number_id": named.phone_number_id}
+    value = {"metadata": metadata, "messages": [item | {"text": {"body": "for the rightful owner"}}]}
+    entry = {"id": "1", "changes": [{"field": "messages", "value": value}]}
+    raw = orjson.dumps({"object": "whatsapp_business_account", "entry": [entry]})
+    assert stage.call_back(raw).status_code == 200
+    stage.apply()
+    assert not Message.objects.exists()
+
+
+# --- limits
+
+
+def test_a_limit_that_is_counted_holds_for_requests_at_the_same_moment(stage, monkeypatch):
+    monkeypatch.setattr(keys, "MOST_KEYS", len(keys.active(stage.account)) + 1)
+    ready = threading.Barrier(6)
+    counted = keys.refuse_too_many
+
+    def count_together(account: Account) -> None:
+        counted(account)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            ready.wait(0.3)  # whoever may count beside the others meets them here
+
+    monkeypatch.setattr(keys, "refuse_too_many", count_together)
+
+    def make() -> None:
+        try:
+            keys.create(stage.account, name="One more")
+        except Refusal:
+            pass
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys.active(stage.account)) == keys.MOST_KEYS
 
 
 # --- keys and secrets
