@@ -7,3 +7,7 @@ class AccountsConfig(AppConfig):
     """Accounts, users, keys, agents, connections."""
 
     name = "accounts"
+
+    def ready(self) -> None:
+        """Register the checks that need the tables."""
+        from accounts import staff  # noqa: F401

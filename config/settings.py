@@ -255,6 +255,8 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Hermod"
 # Browsers give passkeys to https and to localhost only.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
+# Who signs in to /admin/ shows a second factor; on a laptop the demo's owner need not have one.
+ADMIN_SECOND_FACTOR = not DEVELOPMENT
 # Tries are counted here, so every process counts in the same place: in Redis while it is there.
 CACHES = {
     "default": {"BACKEND": "core.cache.SteadyCache"}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from accounts import staff
 from config.ops.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
 from messaging.send import restore_guard
 
@@ -45,7 +46,7 @@ SELECT {OLDEST_MESSAGE},
 
 
 def figures() -> list[Figure]:
-    """Return how the service stands now; two statements."""
+    """Return how the service stands now; three statements."""
     today = datetime.now(UTC).date()
     with connection.cursor() as cursor:
         cursor.execute(_STAND, [today, today])
@@ -53,6 +54,7 @@ def figures() -> list[Figure]:
             cursor.fetchone()
         )
     sends = restore_guard.may_send()
+    bare = staff.without_factor()
     return [
         Figure("Sending", "yes" if sends else "no: the database was restored or moved", bad=not sends),
         Figure("Last claim of a worker", _ago(worker), bad=worker is None or worker > SILENT_SECONDS),
@@ -75,6 +77,12 @@ def figures() -> list[Figure]:
         ),
         Figure("Endpoints switched off as failing", str(failing), path="webhooks/endpoint/?off=failing"),
         Figure("Messages that ended today", f"{ended} ({failed} failed)", path="messaging/message/"),
+        Figure(
+            "Staff without a second factor",
+            ", ".join(bare) or "nobody",
+            bool(bare),
+            "accounts/user/?is_staff__exact=1",
+        ),
     ]
 
 

@@ -7,6 +7,8 @@ by every check, by the first message that it takes, and by itself when it could 
 
 from __future__ import annotations
 
+import uuid
+
 import structlog
 from django.conf import settings
 from django.utils import timezone
@@ -117,7 +119,7 @@ def note(number: Connection, waba_id: str | None) -> bool:
     return True
 
 
-def taken(connection_id: object, sealed_token: str) -> None:
+def taken(connection_id: uuid.UUID, sealed_token: str) -> None:
     """Note that Meta took a message from a number that had not been proven: that shows it as well."""
     number = Connection.objects.filter(pk=connection_id, access_token_sealed=sealed_token).first()
     if number is not None and not note(number, None):

@@ -104,7 +104,7 @@ def test_the_first_page_says_what_needs_attention(operator, rows):
     assert "needs attention" in quiet  # no worker was ever seen
     Connection.objects.update(status=Connection.Status.HELD)
     page = operator.get("/admin/").content.decode()
-    assert '<a href="accounts/connection/?status=held">1</a>' in page
+    assert '<a href="/admin/accounts/connection/?status=held">1</a>' in page
 
 
 def test_strangers_and_customers_stay_outside(client: Client, rows):

@@ -19,6 +19,7 @@ from billing import quota
 from billing.models import QuotaPeriod
 from messaging.models import Contact, Message, Status, Tally
 from tests.factories import connect, make_account, make_key, make_message
+from tests.support import operators
 from webhooks.models import Delivery, Endpoint
 from webhooks.outgoing import endpoints, outbox
 from webhooks.outgoing.outbox import Announcement
@@ -139,8 +140,7 @@ def test_whoever_may_only_look_cannot_press_a_button(operator):
     Delivery.objects.update(status="failed", due_at=None)
     looker = User.objects.create_user("looker@example.com", is_staff=True)
     looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    browser = Client()
-    browser.force_login(looker)
+    browser = operators.enter(Client(), looker)
     for path, action, row in (
         (NUMBERS, "pause_for_an_hour", number),
         ("/admin/accounts/apikey/", "revoke", key),

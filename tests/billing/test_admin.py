@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEvent, User
 from billing import entitlement, quota
 from billing.models import Adjustment, Customer, Dispute
 from tests.factories import make_account
+from tests.support import operators
 
 pytestmark = pytest.mark.django_db
 
@@ -21,8 +21,7 @@ CUSTOMERS = "/admin/billing/customer/"
 @pytest.fixture
 def operator(client: Client) -> Client:
     """A signed-in operator."""
-    client.force_login(User.objects.create_superuser("op@example.com"))
-    return client
+    return operators.operator(client, "op@example.com")
 
 
 def form(account, **more):

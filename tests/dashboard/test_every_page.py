@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from tests.dashboard import data, table, world
 from tests.dashboard.conftest import make_owned, signed_in
+from tests.support import operators
 
 pytestmark = pytest.mark.django_db
 #: the session, the person, their accounts, the page's own; the overview has the most to tell
@@ -70,8 +71,7 @@ def test_what_strangers_write_shows_as_text_on_every_page(alice):
 
 def test_what_strangers_write_shows_as_text_on_every_page_of_the_operators(alice):
     world.furnish(alice, data.attack)
-    operator = Client()
-    operator.force_login(User.objects.create_superuser("operator@example.com"))
+    operator = operators.operator(Client())
     filled = 0
     for model in admin.site._registry:
         path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
