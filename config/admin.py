@@ -1,5 +1,5 @@
-"""The admin pages that show several apps side by side; Django looks for them here."""
+"""The admin pages that show several apps side by side, and its door; Django looks for them here."""
 
-from config.ops import admin_accounts
+from config.ops import admin_accounts, admin_site
 
-__all__ = ["admin_accounts"]
+__all__ = ["admin_accounts", "admin_site"]

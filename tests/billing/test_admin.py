@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import AuditEvent
 from billing import entitlement, quota
 from billing.models import Adjustment, Customer, Dispute
 from tests.factories import make_account

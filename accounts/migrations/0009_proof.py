@@ -32,7 +32,7 @@ WHERE removed_at IS NOT NULL OR (proven_at IS NOT NULL AND proven_waba_id = waba
 class Migration(migrations.Migration):
     """Adds nullable columns, fills them from what is known, and binds uniqueness to the proof."""
 
-    dependencies = [("accounts", "0007_closing")]
+    dependencies = [("accounts", "0008_one_audit_log")]
 
     operations = [
         migrations.AddField(
