@@ -24,7 +24,7 @@ def test_a_password_alone_opens_no_page_of_the_operators(client: Client, page: s
     """H8."""
     client.force_login(staff())
     asked = client.get(page)
-    assert asked.status_code == 302 and b"The house" not in asked.content
+    assert asked.status_code == 302 and b"Operations" not in asked.content
     answer = client.get(page, follow=True)
     assert answer.redirect_chain[-1][0] == "/accounts/2fa/"
     assert "need a second factor" in answer.content.decode()
