@@ -258,7 +258,7 @@ def change_of(message_id: uuid.UUID, status: Status, item: StatusUpdate) -> Chan
         )
         failure = Failure(
             slug=told.meta.slug,
-            message=told.meta.tells,
+            message=told.meta.ended,
             code=told.code,
             detail={"title": told.title, "details": told.details, "source": "callback"},
         )

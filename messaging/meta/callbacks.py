@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.secret import Secret
-from messaging.meta.envelope import integer, text
+from messaging.meta.envelope import error_code, integer, text
 from messaging.meta.items import (
     AccountChange,
     Broken,
@@ -323,7 +323,7 @@ def _errors(value: object) -> tuple[MetaError, ...]:
         if isinstance(error, Mapping):
             data = _object(error.get("error_data")) or {}
             title = text(error.get("title")) or text(error.get("message"))
-            found.append(MetaError(integer(error.get("code")), title, text(data.get("details"))))
+            found.append(MetaError(error_code(error.get("code")), title, text(data.get("details"))))
     return tuple(found)
 
 

@@ -92,11 +92,17 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Meta may or may not have processed the message; only a callback can tell."""
+    """Meta may or may not have processed the message; only a callback can tell.
+
+    ``http_status``, ``code`` and the texts are Meta's, when there was an answer at all.
+    """
 
     reason: str
     http_status: int | None = None
     fbtrace_id: str | None = None
+    code: int | None = None
+    title: str | None = None
+    details: str | None = None
 
 
 Answer = Accepted | Refused | Unsent | Unknown
@@ -187,7 +193,14 @@ def classify(http_status: int, raw: bytes, headers: Mapping[str, str]) -> Answer
     meta = lookup(code, subcode=subcode, http_status=http_status)
     if meta.outcome is Outcome.UNKNOWN:
         named_code = f", code {code}" if code is not None else ""
-        return Unknown(f"Meta answered HTTP {http_status}{named_code}", http_status, trace)
+        return Unknown(
+            f"Meta answered HTTP {http_status}{named_code}",
+            http_status,
+            trace,
+            code,
+            error.title if error else None,
+            error.details if error else None,
+        )
     return Refused(
         meta=meta,
         code=code,

@@ -15,6 +15,8 @@ MANAGEMENT = """
     Manager, then register it.
 133004 registration_unavailable RETRY s Server temporarily unavailable
     Meta cannot register numbers right now. Nothing is wrong with the number; try again in some minutes.
+    > Meta could not register numbers, and the message has failed for good. Nothing is wrong with
+    > the number; send the message again in some minutes.
 133005 pin_wrong FAIL s Two-step verification PIN mismatch
     The two-step verification PIN is wrong. Use the PIN that was set for this number, or reset it in
     WhatsApp Manager.
@@ -30,11 +32,15 @@ MANAGEMENT = """
 133015 number_recently_deleted RETRY s Phone number was recently deleted
     This phone number was deleted a moment ago and Meta is still clearing it. Wait five minutes before
     you register it again.
+    > This phone number was deleted a moment ago and Meta is still clearing it, so the message has
+    > failed for good. Wait five minutes, register the number and send the message again.
 
 # Reading lists, callbacks and the health of an object.
 
 131059 paging_cursor_invalid RETRY s Invalid paging cursor
     Meta's list changed while it was being read. Nothing to do: it is read again from the beginning.
+    > Meta's list changed while it was being read, and it was not read to its end. Ask for it once
+    > more.
 2200 callback_not_verified FAIL s Callback verification failed
     Meta could not reach the callback address of this service or got a wrong answer. Make sure that the
     address is open to the internet and not blocked by a firewall, then save it again.

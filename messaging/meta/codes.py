@@ -39,7 +39,8 @@ class MetaCode:
 
     ``channel`` is where Meta reports it: ``s`` in the HTTP answer, ``w`` in a callback, ``s/w`` in
     either. ``tells`` is the sentence for the customer: what happened, what to do, who acts.
-    ``code`` is ``NO_CODE`` when there was none.
+    ``once_failed`` says the same of a message that has failed for good, where ``tells`` speaks of one that
+    waits; ``code`` is ``NO_CODE`` when there was none.
     """
 
     code: int
@@ -48,6 +49,12 @@ class MetaCode:
     outcome: Outcome
     channel: str
     tells: str
+    once_failed: str = ""
+
+    @property
+    def ended(self) -> str:
+        """The sentence for a message that has failed for good; it promises nothing that we would still do."""
+        return self.once_failed or self.tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,13 @@ def _read(*tables: str) -> tuple[dict[_Key, MetaCode], list[tuple[int, int, Meta
         for entry in re.split(r"\n(?=\S)", "\n".join(lines).strip()):
             head, _, sentence = entry.partition("\n")
             found = _HEAD.fullmatch(head)
-            if not found or not sentence.strip():
+            lines = [line.strip() for line in sentence.splitlines() if line.strip()]
+            tells = " ".join(line for line in lines if not line.startswith("> "))
+            if not found or not tells:
                 raise ValueError(f"unreadable entry in the code table: {head!r}")
+            once_failed = " ".join(line.removeprefix("> ") for line in lines if line.startswith("> "))
             low, high, subcode, slug, outcome, channel, title = found.groups()
-            meta = MetaCode(int(low), slug, title, Outcome[outcome], channel, " ".join(sentence.split()))
+            meta = MetaCode(int(low), slug, title, Outcome[outcome], channel, tells, once_failed)
             key = (int(low), int(subcode) if subcode else None)
             if key in singles:
                 raise ValueError(f"the code table has {head!r} twice")
@@ -93,6 +103,8 @@ def _read(*tables: str) -> tuple[dict[_Key, MetaCode], list[tuple[int, int, Meta
 
 
 _SINGLES, _RANGES = _read(SENDING, MANAGEMENT)
+#: "unknown error" and "something went wrong": on a server error nobody knows when it went wrong
+_SAYS_NOTHING = frozenset({1, 131000})
 
 # What the HTTP status says when the code says nothing. Only these may be met without a known code.
 _THROTTLED = MetaCode(
@@ -102,6 +114,7 @@ _THROTTLED = MetaCode(
     Outcome.THROTTLE_NUMBER,
     "s",
     "Meta asks this number to send more slowly. Nothing to do: the message is sent again by itself.",
+    "Meta asked this number to send more slowly, and the message has failed for good. Send it again later.",
 )
 _UNAUTHORISED = MetaCode(
     NO_CODE,
@@ -111,6 +124,8 @@ _UNAUTHORISED = MetaCode(
     "s",
     "Meta did not accept the access token of this number. Create a new system user token in Meta "
     "Business Settings and save it here; waiting messages then go out.",
+    "Meta did not accept the access token of this number, and the message has failed. Create a new system "
+    "user token in Meta Business Settings, save it here and send the message again.",
 )
 _FORBIDDEN = MetaCode(
     NO_CODE,
@@ -129,6 +144,8 @@ _SERVER_ERROR = MetaCode(
     "s",
     "Meta answered with a server error, so nobody knows yet whether the message was taken. We wait for "
     "Meta's report before anything is sent again.",
+    "Meta answered with a server error that does not say whether the message was taken, and no report of it "
+    "came. It may or may not have arrived; send a new message if it still matters.",
 )
 _TIMED_OUT = MetaCode(
     NO_CODE,
@@ -138,6 +155,8 @@ _TIMED_OUT = MetaCode(
     "s",
     "Meta gave up waiting for the request, so nobody knows yet whether the message was taken. We wait "
     "for Meta's report before anything is sent again.",
+    "Meta gave up waiting for the request, which does not say whether the message was taken, and no report "
+    "of it came. It may or may not have arrived; send a new message if it still matters.",
 )
 _REDIRECTED = MetaCode(
     NO_CODE,
@@ -178,16 +197,16 @@ def lookup(code: int | None, *, subcode: int | None = None, http_status: int | N
     """Return our reading of an error of Meta's; never fails.
 
     ``code`` and ``subcode`` are ``error.code`` and ``error.error_subcode``; ``http_status`` is that of
-    the answer, ``None`` for an error in a callback. A transient code that came with HTTP 5xx is
-    ``UNKNOWN``: only a 4xx proves that nothing was processed. Codes that name a definite refusal keep
-    their outcome even there, because Meta documents HTTP 500 and 503 for some of them (3, 131045,
-    134102). Unknown codes are judged by the HTTP status and keep their number.
+    the answer, ``None`` for an error in a callback. A code that names its reason is a refusal whatever the
+    HTTP status: Meta documents 500 and 503 for many of them (2, 3, 131016, 131045, 131057). One that
+    only says that something went wrong is ``UNKNOWN`` on a 5xx, where it proves nothing. Unknown codes are
+    judged by the HTTP status and keep their number.
     """
     found = _find(code, subcode)
     if found is None:
         fallback = _by_status(http_status)
         return fallback if code is None else replace(fallback, code=code)
-    if found.outcome is Outcome.RETRY and http_status is not None and http_status >= 500:
+    if found.code in _SAYS_NOTHING and http_status is not None and http_status >= 500:
         return replace(found, outcome=Outcome.UNKNOWN)
     return found
 

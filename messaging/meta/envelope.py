@@ -46,6 +46,12 @@ def integer(value: object) -> int | None:
     return None
 
 
+def error_code(value: object) -> int | None:
+    """Return a code of Meta's as ``integer`` does; ``None`` for one that no column of ours could hold."""
+    code = integer(value)
+    return code if code is None or abs(code) < 2**31 else None
+
+
 def clean(value: object) -> str | None:
     """Return a non-empty string that a database can store, else ``None``."""
     return storable(value) or None if isinstance(value, str) else None
@@ -66,8 +72,8 @@ def error_of(document: object) -> Envelope | None:
         return None
     message = text(error.get("message"))
     return Envelope(
-        code=integer(error.get("code")),
-        subcode=integer(error.get("error_subcode")),
+        code=error_code(error.get("code")),
+        subcode=error_code(error.get("error_subcode")),
         title=text(_CODE_PREFIX.sub("", message)) if message else None,
         details=_details(error),
         fbtrace_id=text(error.get("fbtrace_id")),

@@ -99,11 +99,15 @@ class Meaning:
     where: str
     #: HTTP statuses of a refusal; empty for what becomes of a message
     statuses: str = ""
+    #: what is said once the message has failed for good, where that is something else
+    once_failed: str = ""
 
 
 def _meaning(meta: MetaCode) -> Meaning:
     who, does = ACTS[meta.outcome]
-    return Meaning(meta.title, meta.slug, meta.tells, who, does, _CHANNELS[meta.channel])
+    return Meaning(
+        meta.title, meta.slug, meta.tells, who, does, _CHANNELS[meta.channel], "", meta.once_failed
+    )
 
 
 def _title(code: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -12,6 +13,7 @@ from messaging.meta.codes import Outcome
 from messaging.models import Status
 from messaging.send.claims import Claim
 from messaging.status.timeline import Change, Failure
+from messaging.status.transitions import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 
 #: tries of one message after answers that prove it was not processed
 MAX_ATTEMPTS = 6
@@ -26,11 +28,6 @@ MAX_CRASHES_UNCALLED = 8
 #: how long a number rests after an application- or account-wide limit (codes 4, 80007, …)
 ACCOUNT_PAUSE_SECONDS = 60.0
 
-OUTCOME_UNKNOWN = Failure(
-    "outcome_unknown",
-    "The connection to WhatsApp broke after your message was handed over, and no report of it came back. "
-    "It may or may not have arrived; we did not send it again. Send a new message if it still matters.",
-)
 EXPIRED = Failure(
     "expired", "The message waited longer than it was worth sending, so it was not sent. Send a new one."
 )
@@ -64,12 +61,18 @@ def unknown_wait(submitted_ago: float | None = None) -> timedelta:
     return timedelta(seconds=max(1.0, settings.UNKNOWN_WAIT_SECONDS - (submitted_ago or 0.0)))
 
 
+def is_down(answer: Answer) -> bool:
+    """Tell whether Meta said that it cannot work: proved not processed, and yet no sign that it is well."""
+    return isinstance(answer, Refused) and answer.meta.outcome is Outcome.RETRY and answer.http_status >= 500
+
+
 def change_of(claim: Claim, answer: Answer) -> Change:
     """Say what an answer means for the message that was called for."""
     if isinstance(answer, Accepted):
         return Change(claim.id, Status.SENT, token=claim.token, wamid=answer.wamid)
     if isinstance(answer, Unknown):
-        return Change(claim.id, Status.UNKNOWN, token=claim.token, delay=unknown_wait())
+        said = None if answer.http_status is None else _said(answer) | {"code": answer.code}
+        return Change(claim.id, Status.UNKNOWN, token=claim.token, delay=unknown_wait(), answer=said)
     if isinstance(answer, Unsent):
         return _again(
             claim,
@@ -79,17 +82,22 @@ def change_of(claim: Claim, answer: Answer) -> Change:
     return _refused(claim, answer)
 
 
+def _said(answer: Refused | Unknown) -> dict[str, Any]:
+    """Return Meta's own words, as they are kept with the message."""
+    return {
+        "title": answer.title,
+        "details": answer.details,
+        "fbtrace_id": answer.fbtrace_id,
+        "http_status": answer.http_status,
+    }
+
+
 def _refused(claim: Claim, answer: Refused) -> Change:
     failure = Failure(
         slug=answer.meta.slug,
-        message=answer.meta.tells,
+        message=answer.meta.ended,
         code=answer.code,
-        detail={
-            "title": answer.title or answer.meta.title,
-            "details": answer.details,
-            "fbtrace_id": answer.fbtrace_id,
-            "http_status": answer.http_status,
-        },
+        detail=_said(answer) | {"title": answer.title or answer.meta.title},
     )
     outcome = answer.meta.outcome
     asked = answer.retry_after

@@ -63,7 +63,7 @@ def _simulate(claim: Claim) -> list[Change]:
     if code is None:
         return [Change(claim.id, Status.SENT), Change(claim.id, Status.DELIVERED)]
     told = codes.lookup(int(code))
-    failure = Failure(told.slug, told.tells, code=told.code, detail={"title": told.title, "source": "test"})
+    failure = Failure(told.slug, told.ended, code=told.code, detail={"title": told.title, "source": "test"})
     return [Change(claim.id, Status.SENT), Change(claim.id, Status.FAILED, failure=failure)]
 
 

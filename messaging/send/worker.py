@@ -341,7 +341,7 @@ class Pipeline:
         """Open the number's breaker after failures in a row; close it when a probe is answered."""
         assert item.sender is not None
         number = item.sender.id
-        if isinstance(answer, Accepted | Refused):
+        if isinstance(answer, Accepted | Refused) and not outcomes.is_down(answer):
             self._breakers.answered(number)
             if item.sender.probing:
                 await self._pacer.run(partial(pacing.close_breaker, number))

@@ -186,16 +186,16 @@ def _write(cursor: Any, rows: list[Row], entries: list[tuple[Row, Step, Change]]
                 [step.entry for _, step, _ in entries],
                 [step.at for _, step, _ in entries],
                 [now] * len(entries),
-                [_detail(change) for _, _, change in entries],
+                [_detail(row, step) for row, step, _ in entries],
             ],
         )
 
 
-def _detail(change: Change) -> str | None:
-    failure = change.failure
-    if failure is None:
+def _detail(row: Row, step: Step) -> str | None:
+    if step.entry != Status.FAILED:
         return None
-    return orjson.dumps({"code": failure.code, "failure": failure.slug, "message": failure.message}).decode()
+    told = {"code": row.error_code, "failure": row.failure, "message": row.error_message}
+    return orjson.dumps(told).decode()
 
 
 def _count_sent(cursor: Any, before: dict[uuid.UUID, Row], after: dict[uuid.UUID, Row]) -> None:

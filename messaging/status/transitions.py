@@ -33,6 +33,17 @@ class Failure:
     detail: dict[str, Any] | None = None
 
 
+OUTCOME_UNKNOWN = Failure(
+    "outcome_unknown",
+    "The connection to WhatsApp broke after your message was handed over, and no report of it came back. "
+    "It may or may not have arrived; we did not send it again. Send a new message if it still matters.",
+)
+#: the same when there was an answer
+ANSWER_UNCLEAR = (
+    "WhatsApp answered HTTP {status}, which does not say whether your message was taken, and no report of it "
+    "came back. It may or may not have arrived; we did not send it again. Send a new message if it still "
+    "matters."
+)
 #: Meta reported a failure without a reason
 FAILED = Failure("failed", "WhatsApp could not deliver this message.")
 #: the word that /v1, which has no status for it, gives a canceled message
@@ -45,8 +56,9 @@ class Change:
 
     ``status`` is where it leads. ``token`` is the lease it was learnt under; None: proof by itself.
     ``at`` is when it happened (None: now, by the database's clock). ``delay`` is how long until the row
-    is due again (``retrying`` and ``unknown``). ``spent`` False: the call was never made or surely not
-    processed for a reason of pace, so the attempt does not count.
+    is due again (``retrying`` and ``unknown``). ``answer`` is what Meta answered when that proved nothing:
+    kept until something is proved, and told if nothing ever is. ``spent`` False: the call was never made or
+    surely not processed for a reason of pace, so the attempt does not count.
     """
 
     message_id: uuid.UUID
@@ -57,6 +69,7 @@ class Change:
     delay: timedelta | None = None
     failure: Failure | None = None
     pricing: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
     spent: bool = True
 
 
@@ -134,6 +147,7 @@ def _delivered_that_far(row: Row, change: Change, at: datetime) -> Step | None:
             due_at=None,
             crashes=0,
             sent_at=sent_at,
+            error_detail=None,
         )
         if rank >= RANK[Status.DELIVERED]:
             # Meta counts whole seconds; a delivery must not seem older than its sending.
@@ -143,9 +157,7 @@ def _delivered_that_far(row: Row, change: Change, at: datetime) -> Step | None:
             at = max(at, fresh.delivered_at or at)
             fresh = replace(fresh, read_at=at)
         if row.status == Status.FAILED:
-            fresh = replace(
-                fresh, failed_at=None, failure="", error_code=None, error_message=None, error_detail=None
-            )
+            fresh = replace(fresh, failed_at=None, failure="", error_code=None, error_message=None)
         return Step(fresh, change.status, at, moved=True)
     fresh = replace(row, wamid=wamid, pricing=pricing)
     late = known > rank
@@ -166,6 +178,8 @@ def _failed(row: Row, change: Change, at: datetime) -> Step | None:
         return None
     at = max(at, row.created_at, row.sent_at or row.created_at)
     failure = change.failure or FAILED
+    if failure == OUTCOME_UNKNOWN and row.error_detail is not None:
+        failure = _unclear(row.error_detail)
     fresh = replace(
         row,
         status=Status.FAILED,
@@ -179,6 +193,12 @@ def _failed(row: Row, change: Change, at: datetime) -> Step | None:
         error_detail=failure.detail,
     )
     return Step(fresh, Status.FAILED, at, moved=True)
+
+
+def _unclear(answer: dict[str, Any]) -> Failure:
+    """Tell of an outcome that stayed unknown with what Meta had answered."""
+    told = ANSWER_UNCLEAR.format(status=answer["http_status"])
+    return Failure(OUTCOME_UNKNOWN.slug, told, code=answer.get("code"), detail=answer)
 
 
 def _canceled(row: Row, at: datetime) -> Step | None:
@@ -195,14 +215,22 @@ def _still_open(row: Row, change: Change, now: datetime) -> Step | None:
     if change.status == Status.UNKNOWN:
         # An answer that says nothing is still an outcome; a worker that died is none.
         crashes = 0 if change.spent else max(0, row.crashes - 1)  # this look was no crash
-        return Step(replace(row, status=Status.UNKNOWN, due_at=due, crashes=crashes), None, now, moved=True)
+        said = change.answer or row.error_detail
+        fresh = replace(row, status=Status.UNKNOWN, due_at=due, crashes=crashes, error_detail=said)
+        return Step(fresh, None, now, moved=True)
     if change.status == row.status and not change.spent:
         return Step(replace(row, due_at=due, crashes=0), None, now, moved=False)  # a claim given back
     attempts = row.attempts if change.spent else max(0, row.attempts - 1)
     # Sending again after silence is no outcome either: what kills a worker each time must be found out.
     crashes = max(0, row.crashes - 1) if row.status == Status.UNKNOWN else 0
     fresh = replace(
-        row, status=change.status, due_at=due, submitted_at=None, attempts=attempts, crashes=crashes
+        row,
+        status=change.status,
+        due_at=due,
+        submitted_at=None,
+        attempts=attempts,
+        crashes=crashes,
+        error_detail=None,
     )
     # A throttled message may wait in line many times; its timeline says so once or twice, not each time.
     entry = change.status if change.spent or row.sequence <= 2 else None

@@ -235,6 +235,17 @@ def test_a_lost_answer_to_a_one_time_password_is_never_sent_again(stage):
     assert stage.at_meta(code) == 0
 
 
+def test_a_proved_refusal_is_a_refusal(stage):
+    """Meta answered HTTP 500 and named its reason: nothing was processed, so nothing is waited for."""
+    content = stage.template("hello_world", "AUTHENTICATION")
+    code = stage.due(recipient="14155550012", type="template", content=content)[0]
+    stage.drain()
+    assert stage.row(code).status == Status.RETRYING
+    Message.objects.update(due_at=timezone.now())
+    stage.drain()
+    assert (stage.row(code).status, stage.at_meta(code)) == (Status.SENT, 1)
+
+
 def test_a_lost_answer_is_sent_again_only_if_meta_could_have_reported(stage):
     message = stage.lost_answer()
     stage.drain()  # nobody has ever seen our receiver well

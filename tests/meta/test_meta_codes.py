@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from messaging.meta.codes import NO_CODE, MetaCode, Outcome, failure, known, lookup
@@ -75,15 +77,15 @@ def test_it_decides_by_the_code_whatever_the_http_status_of_a_refusal(code, outc
         assert lookup(code, http_status=status).outcome is outcome
 
 
-@pytest.mark.parametrize("code", [1, 2, 131000, 131016, 131057, 2494100])
-def test_it_does_not_believe_a_transient_code_on_a_server_error(code):
+@pytest.mark.parametrize("code", [1, 131000])
+def test_it_does_not_believe_a_code_that_says_nothing_on_a_server_error(code):
     assert lookup(code, http_status=400).outcome is Outcome.RETRY
     assert lookup(code, http_status=500).outcome is Outcome.UNKNOWN
     assert lookup(code, http_status=503).tells == lookup(code).tells
 
 
-@pytest.mark.parametrize("code", [3, 130429, 131045, 134102, 190])
-def test_it_believes_a_definite_refusal_even_on_a_server_error(code):
+@pytest.mark.parametrize("code", [2, 3, 190, 130429, 131016, 131045, 131057, 134102, 2494100])
+def test_it_believes_a_code_that_names_its_reason_even_on_a_server_error(code):
     assert lookup(code, http_status=500) == lookup(code)
 
 
@@ -162,6 +164,15 @@ def test_it_tells_the_customer_something_useful(meta: MetaCode):
     assert 60 <= len(meta.tells) <= 300, "long enough to help, short enough for a table"
     assert "  " not in meta.tells
     assert "\n" not in meta.tells
+
+
+@pytest.mark.parametrize("meta", [*known(), *FALLBACKS], ids=lambda meta: f"{meta.code}-{meta.slug}")
+def test_it_promises_nothing_of_a_message_that_has_failed(meta: MetaCode):
+    assert not re.search("by itself|Nothing to do|waiting messages|stays paused|resume|We wait", meta.ended)
+    assert re.fullmatch(r"[A-Z][^\n]{58,300}\.", meta.ended)
+    assert "  " not in meta.ended
+    if meta.outcome in {Outcome.RETRY, Outcome.UNKNOWN} and meta.code != 131053:
+        assert meta.once_failed
 
 
 def test_every_slug_is_one_thing():
