@@ -20,6 +20,7 @@ from messaging.queue import queueing
 from messaging.reports import overview, reading
 from messaging.reports.meanings import meanings as meanings_of
 from messaging.status.timeline import OPEN, WAITING
+from messaging.status.transitions import details_of
 from messaging.status.words import shown
 from webhooks.outgoing import tracing
 
@@ -27,7 +28,7 @@ from webhooks.outgoing import tracing
 LIST_SECONDS = 4
 #: how often a message's page asks, by how soon something new is likely; missing: nothing can come
 ASKS_AFTER = {**dict.fromkeys(OPEN, 2), Status.SENT: 2, Status.DELIVERED: 15, Status.SCHEDULED: 15}
-_COLUMNS = ("id", "to", "type", "text", "template", "status", "error_code", "error", "wamid")
+_COLUMNS = ("id", "to", "type", "text", "template", "status", "error_code", "error", "details", "wamid")
 _TIMES = ("created_at", "scheduled_for", "sent_at", "delivered_at", "read_at", "failed_at")
 
 
@@ -85,7 +86,8 @@ class Export(DashboardView):
 def _cells(message: Message) -> list[object]:
     template = (message.content.get("template") or {}).get("name")
     cells: list[object] = [message.pk, message.recipient, message.type, message.body, template]
-    cells += [shown(message.status), message.error_code, message.error_message, message.wamid]
+    cells += [shown(message.status), message.error_code, message.error_message]
+    cells += [details_of(message.failure, message.error_detail), message.wamid]
     times = (getattr(message, name) for name in _TIMES)
     return cells + [at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None for at in times]
 

@@ -44,6 +44,13 @@ ANSWER_UNCLEAR = (
     "came back. It may or may not have arrived; we did not send it again. Send a new message if it still "
     "matters."
 )
+
+
+def details_of(failure: str, detail: dict[str, Any] | None) -> str | None:
+    """Return Meta's own words about why a message failed (``error_data.details``), if it gave any."""
+    return (detail or {}).get("details") if failure else None
+
+
 #: Meta reported a failure without a reason
 FAILED = Failure("failed", "WhatsApp could not deliver this message.")
 #: the word that /v1, which has no status for it, gives a canceled message

@@ -20,7 +20,7 @@ from core.storable import storable
 from messaging.compose.drafts import Draft
 from messaging.meta.callbacks import InboundMessage, TemplateChange
 from messaging.models import Message, Status
-from messaging.status.transitions import Failure, Row
+from messaging.status.transitions import Failure, Row, details_of
 from webhooks.outgoing import outbox
 from webhooks.outgoing.outbox import Announcement, moment
 
@@ -58,13 +58,19 @@ def _of_row(row: Row, at: datetime, to: str, metadata: str, batch_id: uuid.UUID 
         status=row.status,
         to=to,
         times=(row.sent_at, row.delivered_at, row.read_at, row.failed_at),
-        failure=Failure(row.failure, row.error_message or "", row.error_code) if row.failure else None,
+        failure=_failure_of(row),
         wamid=row.wamid,
         batch_id=batch_id,
         metadata=orjson.loads(metadata),
         dry_run=row.dry_run,
         sequence=row.sequence,
     )
+
+
+def _failure_of(row: Row) -> Failure | None:
+    if not row.failure:
+        return None
+    return Failure(row.failure, row.error_message or "", row.error_code, row.error_detail)
 
 
 def _status_updated(
@@ -93,6 +99,7 @@ def _status_updated(
         "failedAt": failed,
         "errorMessage": failure.message if failure else None,
         "errorCode": failure.code if failure else None,
+        "errorDetails": details_of(failure.slug, failure.detail) if failure else None,
         "failure": failure.slug if failure else None,
         "wamid": wamid,
         "batchId": str(batch_id) if batch_id else None,

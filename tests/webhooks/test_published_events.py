@@ -86,11 +86,12 @@ def test_every_status_that_customers_are_told_of(number):
 
 def test_a_failure_with_its_reason(number):
     message = make_due(number, status=Status.SENT, wamid="wamid.f", due_at=None)[0]
-    errors = [{"code": 131026, "title": "Message undeliverable"}]
+    details = "Message Undeliverable."
+    errors = [{"code": 131026, "title": "Message undeliverable", "error_data": {"details": details}}]
     post(envelope(number, statuses=[status_for(message, "failed", errors=errors)]))
     apply_callbacks()
     (told,) = published("message.status_updated")
-    assert (told["status"], told["errorCode"]) == ("failed", 131026)
+    assert (told["status"], told["errorCode"], told["errorDetails"]) == ("failed", 131026, details)
     assert told["failedAt"] and told["failure"] and told["errorMessage"]
 
 

@@ -22,6 +22,7 @@ from messaging.api.classic import schemas
 from messaging.api.classic.base import ID, ID_PARAMETER, find
 from messaging.models import Message
 from messaging.reports import analytics, reading
+from messaging.status.transitions import details_of
 from messaging.status.words import meant, shown
 
 _FILTERS = [
@@ -56,6 +57,7 @@ def message_object(message: Message) -> dict[str, Any]:
         "failedAt": when(message.failed_at),
         "errorMessage": message.error_message,
         "errorCode": message.error_code,
+        "errorDetails": details_of(message.failure, message.error_detail),
         "failure": message.failure or None,
         "wamid": message.wamid,
         "metadata": message.metadata,
@@ -192,6 +194,7 @@ _COLUMNS = [
     "errorCode",
     "failure",
     "errorMessage",
+    "errorDetails",
     "wamid",
 ]
 

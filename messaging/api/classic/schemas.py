@@ -125,6 +125,9 @@ class MessageItem(serializers.Serializer[Any]):
     failedAt = serializers.DateTimeField(allow_null=True)
     errorMessage = serializers.CharField(allow_null=True)
     errorCode = serializers.IntegerField(allow_null=True, help_text="Meta's error code.")
+    errorDetails = serializers.CharField(
+        allow_null=True, help_text="What Meta said beyond that, in its own words; names the value at fault."
+    )
     failure = serializers.CharField(allow_null=True, help_text="A stable word for the failure.")
     wamid = serializers.CharField(allow_null=True, help_text="WhatsApp's id of the message.")
     metadata = serializers.DictField()

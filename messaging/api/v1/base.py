@@ -19,7 +19,7 @@ from messaging.api.accept_once import Accepted, accept_once, refuse_in_address
 from messaging.models import Message, Status
 from messaging.queue import idempotency
 from messaging.reports import reading
-from messaging.status.transitions import CANCELED
+from messaging.status.transitions import CANCELED, details_of
 
 #: J48: a plus, country code and number; nothing is guessed or tidied
 E164 = re.compile(rf"\+{PHONE.pattern}")
@@ -130,6 +130,8 @@ def message_object(message: Message) -> dict[str, Any]:
     if status == "failed":
         written["failed_at"] = when(reading.ended_at(message))
         written["failure_reason"] = CANCELED.slug if message.status == Status.CANCELED else message.failure
+        details = details_of(message.failure, message.error_detail)
+        written |= {"failure_details": details} if details else {}
     return written | ({"dry_run": True} if message.dry_run else {})
 
 

@@ -115,6 +115,9 @@ class MessageV1(serializers.Serializer[Any]):
     failure_reason = serializers.CharField(
         required=False, help_text="Only when failed: a stable word; see /developers/errors."
     )
+    failure_details = serializers.CharField(
+        required=False, help_text="Only when failed and Meta gave any: details in its own words."
+    )
     dry_run = serializers.BooleanField(required=False, help_text="True for a rehearsal.")
 
 
