@@ -236,7 +236,7 @@ def rotate(key: ApiKey, *, grace: timedelta = timedelta(0)) -> Secret:
         raise Refusal("invalid_api_key", INVALID)
     if grace:
         refuse_too_many(held.account)
-    _, secret = issue(
+    fresh, secret = issue(
         held.account,
         kind=ApiKey.Kind(held.kind),
         name=held.name,
@@ -245,6 +245,7 @@ def rotate(key: ApiKey, *, grace: timedelta = timedelta(0)) -> Secret:
         rate_limit_per_minute=held.rate_limit_per_minute,
         expires_at=held.expires_at,
     )
+    ApiKey.objects.filter(pk=fresh.pk).update(rotated_from=held.window)
     ApiKey.objects.filter(pk=held.pk).update(revoked_at=timezone.now() + grace, revoked_reason="rotated")
     return secret
 

@@ -334,6 +334,8 @@ class ApiKey(models.Model):
     scopes = models.JSONField(default=list)
     agent_ids = models.JSONField(null=True, blank=True)
     rate_limit_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    #: the first key of a row of rotations, in whose window all of them are counted; null: this one
+    rotated_from = models.UUIDField(null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -355,6 +357,11 @@ class ApiKey(models.Model):
     def is_scoped(self) -> bool:
         """Tell whether this is one of the ``mk_`` keys, which belong to the larger plans."""
         return self.kind in (self.Kind.MK, self.Kind.MK_TEST)
+
+    @property
+    def window(self) -> uuid.UUID:
+        """The name under which requests with this key are counted; a rotation keeps it."""
+        return self.rotated_from or self.pk
 
     def may_use(self, agent_id: uuid.UUID | None) -> bool:
         """Tell whether the key's list of agents, if it has one, holds this agent."""

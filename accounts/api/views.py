@@ -33,15 +33,22 @@ def requests_per_minute(key: ApiKey, account: Account, usual: int | None = None)
     return own if own > MOST_PER_MINUTE else min(own, most)
 
 
-def by_key(request: Request) -> tuple[str, int]:
-    """Count by key."""
-    key = key_of(request)
-    return f"key:{key.pk}", requests_per_minute(key, caller(request))
+def by_account(request: Request) -> list[tuple[str, int]]:
+    """Count by account: its keys share what the plan allows, so a key made or rotated adds nothing to it.
+
+    The document knows one key an account, so its "per key" is this. A key with a limit of its own is counted
+    by that as well; one whose limit was agreed with an operator, by that alone.
+    """
+    key, account = key_of(request), caller(request)
+    most = LIMITS[Plan(account.plan)].requests_per_minute
+    own = requests_per_minute(key, account)
+    shared = [(f"account:{account.pk}", most)] if own <= most else []
+    return ([(f"key:{key.window}", own)] if own != most else []) + shared
 
 
-def by_address(request: Request) -> tuple[str, int]:
+def by_address(request: Request) -> list[tuple[str, int]]:
     """Count by the client's address."""
-    return f"register:{bucket(client_ip(request))}", REGISTRATIONS_PER_MINUTE
+    return [(f"register:{bucket(client_ip(request))}", REGISTRATIONS_PER_MINUTE)]
 
 
 def refuse_below_pro(account: Account) -> None:
@@ -65,13 +72,13 @@ def refuse_unscoped(key: ApiKey, wanted: Sequence[str]) -> None:
 
 
 class KeyView(WhatsAPIView):
-    """A view that is called with an API key, counted by it and allowed by its scopes.
+    """A view that is called with an API key, counted by its account and allowed by its scopes.
 
     ``scope`` is what a key needs besides ``*``; None: only ``*`` will do (the account itself, its keys,
     its credentials).
     """
 
-    rate = staticmethod(by_key)
+    rate = staticmethod(by_account)
     scope: str | None = None
     #: a key that is limited to certain agents has no business here
     all_agents = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -27,9 +27,9 @@ class DialectView(APIView):
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     #: set by each dialect's base view
     refuse: Callable[..., Response]
-    #: tells, for an authenticated request, the name that is counted and its limit a minute; the room that
-    #: knows keys and plans sets it
-    rate: Callable[[Request], tuple[str, int] | None] | None = None
+    #: tells, for an authenticated request, the names that are counted, each with its limit a minute; the room
+    #: that knows keys and plans sets it
+    rate: Callable[[Request], Sequence[tuple[str, int]]] | None = None
     #: whether every answer says how the caller stands, or only a refusal for this reason
     always_tells_rate = True
 
@@ -59,8 +59,8 @@ class DialectView(APIView):
         known = getattr(request._request, "auth", None) is not None
         if not known or not self.always_tells_rate or hasattr(self, "rate_headers"):
             return
-        if self.rate is not None and (counted := self.rate(request)) is not None:
-            self.rate_headers = ratelimits.hit(counted[0], limit=counted[1]).headers()
+        if self.rate is not None:
+            self.rate_headers = ratelimits.hit_all(self.rate(request)).headers()
             self.rate_headers.pop("Retry-After", None)  # waiting would not help
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
@@ -70,11 +70,9 @@ class DialectView(APIView):
 
     def check_throttles(self, request: Request) -> None:
         """Count the request; raises ``Refusal`` (``rate_limit_exceeded``) when the window is used up."""
-        counted = self.rate(request) if self.rate is not None else None
-        if counted is None:
+        if self.rate is None:
             return
-        name, limit = counted
-        verdict = ratelimits.hit(name, limit=limit)
+        verdict = ratelimits.hit_all(self.rate(request))
         if self.always_tells_rate or not verdict.admitted:
             self.rate_headers = verdict.headers()
         if not verdict.admitted:

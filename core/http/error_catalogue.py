@@ -200,7 +200,7 @@ _TOLD: dict[str, tuple[str, str, str]] = {
         "Send Content-Type: application/json, without another charset and without Content-Encoding.",
     ),
     "rate_limit_exceeded": (
-        "The key has used up its requests for this minute. Nothing was stored or charged.",
+        "The account, or the key, has used up its requests for this minute. Nothing was stored or charged.",
         "You, in a moment",
         "Wait Retry-After seconds, then repeat with the same Idempotency-Key. Look up many messages at once "
         "with POST /v1/whatsapp/messages/lookup.",

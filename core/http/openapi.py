@@ -59,7 +59,7 @@ IDEMPOTENCY_KEY = idempotency_key(
 
 _WHOLE = {"schema": {"type": "integer"}}
 _RATE_HEADERS = {
-    "X-RateLimit-Limit": {"description": "Requests a minute that this key has.", **_WHOLE},
+    "X-RateLimit-Limit": {"description": "Requests a minute that your plan, or this key, has.", **_WHOLE},
     "X-RateLimit-Remaining": {"description": "Requests left in this window.", **_WHOLE},
     "X-RateLimit-Reset": {"description": "When the window ends, in Unix seconds.", **_WHOLE},
 }

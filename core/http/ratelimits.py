@@ -1,4 +1,4 @@
-"""Requests a minute: a fixed window per key or address, counted atomically in one round trip to Redis.
+"""Requests a minute: fixed windows of accounts, keys, addresses, counted atomically in one trip to Redis.
 
 Without Redis the limiter lets everything through and says so loudly: refusing paying customers because
 a counter is gone would be the worse failure.
@@ -7,6 +7,7 @@ a counter is gone would be the worse failure.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -22,15 +23,19 @@ WINDOW_SECONDS = 60
 # is not counted: the counter never runs away from the limit.
 _HIT = """
 local now = tonumber(redis.call('TIME')[1])
-local window = tonumber(ARGV[2])
+local window = tonumber(ARGV[1])
 local reset = (math.floor(now / window) + 1) * window
-local key = KEYS[1] .. ':' .. reset
-local used = tonumber(redis.call('GET', key) or '0')
-local limit = tonumber(ARGV[1])
-if used >= limit then return {0, used, reset, now} end
-used = redis.call('INCR', key)
-if used == 1 then redis.call('EXPIREAT', key, reset + 1) end
-return {1, used, reset, now}
+local answer = {1, reset, now}
+for i, name in ipairs(KEYS) do
+    answer[i + 3] = tonumber(redis.call('GET', name .. ':' .. reset) or '0')
+    if answer[i + 3] >= tonumber(ARGV[i + 1]) then answer[1] = 0 end
+end
+if answer[1] == 0 then return answer end
+for i, name in ipairs(KEYS) do
+    answer[i + 3] = redis.call('INCR', name .. ':' .. reset)
+    if answer[i + 3] == 1 then redis.call('EXPIREAT', name .. ':' .. reset, reset + 1) end
+end
+return answer
 """
 
 
@@ -61,16 +66,26 @@ _tell = our_redis.Rarely()
 
 def hit(name: str, *, limit: int, window: int = WINDOW_SECONDS) -> Verdict:
     """Count one request of ``name`` against ``limit`` per ``window`` seconds."""
+    return hit_all([(name, limit)], window=window)
+
+
+def hit_all(counted: Sequence[tuple[str, int]], *, window: int = WINDOW_SECONDS) -> Verdict:
+    """Count one request in several windows, each a name and its limit: in all of them or, refused, in none.
+
+    The verdict is that of the window with the fewest requests left.
+    """
+    limits = [limit for _, limit in counted]
     try:
-        answer = our_redis.evaluate(_HIT, [f"hermod:rate:{name}"], [limit, window])
+        answer = our_redis.evaluate(_HIT, [f"hermod:rate:{name}" for name, _ in counted], [window, *limits])
     except our_redis.RedisUnavailable:
         if _tell():
             log.error("rate limits are off: Redis does not answer")
         now = int(time.time())
         reset = (now // window + 1) * window
-        return Verdict(True, limit, limit, reset, reset - now)
-    admitted, used, reset, now = (int(part) for part in answer)
-    return Verdict(bool(admitted), limit, max(0, limit - used), reset, max(1, reset - now))
+        return Verdict(True, min(limits), min(limits), reset, reset - now)
+    admitted, reset, now, *used = (int(part) for part in answer)
+    left, limit = min((max(0, most - one), most) for most, one in zip(limits, used, strict=True))
+    return Verdict(bool(admitted), limit, left, reset, max(1, reset - now))
 
 
 def exceeded(verdict: Verdict) -> Refusal:

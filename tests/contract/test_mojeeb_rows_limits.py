@@ -213,6 +213,13 @@ def test_each_key_has_its_own_counter(org):
     assert Api(org.key(rate_limit_per_minute=1)).get(AGENTS).status_code == 200
 
 
+def test_a_rotated_key_goes_on_in_the_window_of_the_one_before(org):
+    old = org.key("*", rate_limit_per_minute=2)
+    assert Api(old).get(AGENTS).status_code == 200
+    new = Api(old).post_json("/auth/me/rotate-key").json()["data"]["apiKey"]
+    assert [Api(new).get(AGENTS).status_code for _ in range(2)] == [200, 429]
+
+
 def test_without_a_key_nothing_is_counted(client):
     """J40."""
     for _ in range(70):

@@ -121,12 +121,38 @@ def test_a_dead_redis_is_not_asked_again_at_once(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_each_key_has_a_counter_of_its_own():
+def test_the_keys_of_an_account_share_its_window_and_a_rotation_adds_nothing_to_it():
     account = make_account("free")
     first, second = api(account), api(account)
-    for _ in range(3):
-        first.get("/auth/me")
-    assert int(second.get("/auth/me")["X-RateLimit-Remaining"]) == 19
+    left = [int(who.get("/auth/me")["X-RateLimit-Remaining"]) for who in (first, second, first)]
+    rotated = first.post_json("/auth/me/rotate-key")
+    left.append(int(rotated["X-RateLimit-Remaining"]))
+    left.append(int(api(rotated.json()["data"]["apiKey"]).get("/auth/me")["X-RateLimit-Remaining"]))
+    left.append(int(api(make_account("free")).get("/auth/me")["X-RateLimit-Remaining"]))
+    assert left == [19, 18, 17, 16, 15, 19]
+
+
+@pytest.mark.django_db
+def test_a_key_with_a_limit_of_its_own_counts_in_both_windows_and_keeps_it_when_rotated():
+    account = make_account("free")
+    slow = api(make_key(account, rate_limit_per_minute=2)[1])
+    text = slow.post_json("/auth/me/rotate-key").json()["data"]["apiKey"]
+    answers = [api(text).get("/auth/me") for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 429, 429]
+    assert answers[0]["X-RateLimit-Limit"] == "2"
+    # What was refused is counted nowhere.
+    assert api(account).get("/auth/me")["X-RateLimit-Remaining"] == "17"
+
+
+def test_a_request_counts_in_all_its_windows_or_in_none():
+    windows = [("wide", 3), ("narrow", 1)]
+    verdicts = [ratelimits.hit_all(windows, window=10**9) for _ in range(3)]
+    assert [(one.admitted, one.limit, one.remaining) for one in verdicts] == [
+        (True, 1, 0),
+        (False, 1, 0),
+        (False, 1, 0),
+    ]
+    assert ratelimits.hit("wide", limit=3, window=10**9).remaining == 1
 
 
 @pytest.mark.django_db
