@@ -144,6 +144,7 @@ def refusal(error: str, page: str) -> dict[str, Any]:
     return {
         "success": False,
         "error": error,
+        "code": page,
         "doc_url": f"{django_settings.PUBLIC_URL}/developers/errors/{page}",
     }
 

@@ -45,10 +45,18 @@ def ok(data: Any, *, status: int = 200, **more: Any) -> Response:
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
-    """Write a refusal in the envelope; ``details`` only when a request was malformed."""
-    # All ways in which a key can be wrong look the same here, so they share a page, too.
-    page = "invalid_api_key" if STATUS.get(refusal.code) == 401 else refusal.code
-    body: dict[str, Any] = {"success": False, "error": refusal.message, "doc_url": doc_url(page)}
+    """Write a refusal in the envelope; ``details`` only when a request was malformed.
+
+    ``code`` is the word of the catalogue (/developers/errors), additive to what the document has (W57b).
+    """
+    # All ways in which a key can be wrong look the same here, so they share a word and a page, too.
+    code = "invalid_api_key" if STATUS.get(refusal.code) == 401 else refusal.code
+    body: dict[str, Any] = {
+        "success": False,
+        "error": refusal.message,
+        "code": code,
+        "doc_url": doc_url(code),
+    }
     if isinstance(refusal, Invalid):
         body["details"] = [{"field": fault.field, "message": fault.message} for fault in refusal.fields]
     return body

@@ -42,6 +42,7 @@ class ErrorEnvelope(serializers.Serializer[Any]):
 
     success = serializers.BooleanField(default=False)
     error = serializers.CharField(help_text="For people to read.")
+    code = serializers.CharField(help_text="For programs: a stable word; see /developers/errors.")
     doc_url = serializers.CharField(required=False, help_text="The page that explains this kind of error.")
     details = FieldFault(many=True, required=False, help_text="Only on 400.")
 

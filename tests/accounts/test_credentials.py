@@ -304,7 +304,7 @@ def test_a_number_belongs_to_one_account_at_a_time(meta, who):
     before = Connection.objects.values().get()
     answer = api(make_account()).put_json(PATH, REAL)
     assert answer.status_code == 409
-    assert set(answer.json()) == {"success", "error", "doc_url"}
+    assert set(answer.json()) == {"success", "error", "code", "doc_url"}
     assert Connection.objects.values().get() == before
 
 

@@ -75,7 +75,7 @@ def test_an_address_registers_once_in_any_case(email):
     answer = register(email=email, name="Somebody else")
     assert answer.status_code == 409
     body = answer.json()
-    assert set(body) == {"success", "error", "doc_url"}
+    assert set(body) == {"success", "error", "code", "doc_url"}
     assert "sk_live_" not in str(body)
     assert Account.objects.count() == ApiKey.objects.count() == User.objects.count() == 1
     assert api(first).get("/auth/me").status_code == 200

@@ -281,7 +281,7 @@ def test_a_crash_is_a_500_in_the_envelope_that_tells_nothing(ready, monkeypatch)
     assert answer.status_code == 500
     assert answer.json()["success"] is False
     assert "hunter2" not in answer.content.decode()
-    assert set(answer.json()) == {"success", "error", "doc_url"}
+    assert set(answer.json()) == {"success", "error", "code", "doc_url"}
 
 
 def test_the_checks_come_in_their_order():

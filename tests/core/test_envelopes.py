@@ -21,7 +21,7 @@ def assert_refused(answer, status: int) -> dict:
     body = answer.json()
     assert body["success"] is False
     assert isinstance(body["error"], str) and body["error"]
-    expected = {"success", "error", "doc_url"} | ({"details"} if status == 400 else set())
+    expected = {"success", "error", "code", "doc_url"} | ({"details"} if status == 400 else set())
     assert set(body) == expected
     return body
 
