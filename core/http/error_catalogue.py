@@ -211,7 +211,8 @@ _TOLD: dict[str, tuple[str, str, str]] = {
         f"{_SAME_KEY} Wait longer each time; report the correlation id if it does not pass.",
     ),
     "upstream_unavailable": (
-        "The database or WhatsApp could not be reached, or WhatsApp has been failing for this number.",
+        "The database or WhatsApp could not be reached, or WhatsApp has been failing for this number "
+        "(under /v1 messages are taken then and wait).",
         "Nobody, at first",
         f"{_SAME_KEY} Wait Retry-After seconds before.",
     ),

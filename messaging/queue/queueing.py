@@ -101,12 +101,14 @@ def queue_many(
     ``sender`` is the account's number that they go out from; None: its default one.
 
     Raises ``Invalid`` when a real send is asked for and the account has no credentials, ``Refusal``
-    (``quota_exceeded``) when the plan has fewer messages left.
+    (``quota_exceeded``) when the plan has fewer messages left, ``upstream_unavailable`` while Meta fails for
+    the number and the caller was not promised that the message would wait.
     """
     number = sender or sending_number(account)
     if number is None and not all(draft.dry_run for draft in drafts):
         raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
-    if number is not None and not all(draft.dry_run for draft in drafts):
+    waits = source == Message.Source.MOJEEB  # J52: its document promises 202, and the queue holds the message
+    if number is not None and not waits and not all(draft.dry_run for draft in drafts):
         _refuse_while_paused(number)
     drafts = fill_all(account, number, drafts, final=final)
     people = recipients.meet(

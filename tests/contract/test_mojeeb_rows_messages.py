@@ -375,3 +375,22 @@ def test_only_messages_of_this_api_are_shown(org):
     """S4: not those of the other API, not what came in, not the dashboard's."""
     for source in set(Message.Source) - {Message.Source.MOJEEB}:
         refused(org.api().get(f"{MESSAGES}/{sent(org, source=source).pk}"), 404, "message_not_found")
+
+
+# --- J52: a number for which WhatsApp keeps failing
+
+
+@pytest.mark.parametrize("kind", ["text", "template"])
+def test_a_paused_number_takes_messages_and_the_other_dialect_keeps_its_503(org, kind):
+    """J52: 202 and the message waits; W23: the root API's documented 503."""
+    until = timezone.now() + timedelta(seconds=30)
+    Connection.objects.filter(pk=org.number.pk).update(breaker_open_since=timezone.now(), paused_until=until)
+    path, body = (MESSAGES, org.text()) if kind == "text" else (TEMPLATES, org.template())
+    key = org.key("*", kind=ApiKey.Kind.SK)  # the address chooses the dialect, not the key
+    for who in (org.api(), Api(key)):
+        answer = who.post_json(path, body)
+        assert (answer.status_code, answer.json()["status"]) == (202, "queued"), answer.content
+    waiting = Message.objects.filter(account=org.account, status=Status.QUEUED, due_at__isnull=False)
+    assert waiting.count() == 2
+    root = Api(key).post_json("/send-message", {"to": TO[1:], "message": "Hello"})
+    assert (root.status_code, root.json()["code"]) == (503, "upstream_unavailable")
