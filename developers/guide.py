@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from html import escape
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.plans import LIMITS
@@ -21,6 +23,7 @@ from developers.markdown import Follow, Section, anchors, page_of, relinked
 from developers.pages import plans
 from developers.samples import expand
 from messaging.models import Template
+from messaging.reports.meanings import OURS
 
 #: what the samples name; a reader who is signed in sees their own in the place of each
 EXAMPLE_NUMBER_ID = "106540352242922"
@@ -75,12 +78,13 @@ class Library:
     whole: str
 
 
-def _drawn(public_url: str, bulk_most: int) -> list[str]:
+def _drawn(public_url: str, bulk_most: int, send_at: str) -> list[str]:
     context = {
         "public_url": public_url,
         "plans": plans(),
         "ours": OURS.values(),
         "bulk_most": f"{bulk_most:,}",
+        "send_at": send_at,
     }
     return [
         expand(render_to_string(f"developers/{name}", context), public_url).strip() for name in _TEMPLATES
@@ -122,10 +126,25 @@ def _shelved(guides: dict[str, Guide], papers: dict[str, Guide]) -> list[Shelf]:
     return shelves
 
 
-@lru_cache(maxsize=8)
 def library(public_url: str, bulk_most: int) -> Library:
-    """Return every page, drawn once for a server's address and limit."""
-    texts = _drawn(public_url, bulk_most)
+    """Return every page, drawn once a month for a server's address and limit."""
+    return _library_with(public_url, bulk_most, _example_moment())
+
+
+def _example_moment() -> str:
+    """Return the first of the month after next, which may be scheduled for as long as this month lasts.
+
+    A reader copies the example, and a date that is written down would be past one day.
+    """
+    first = timezone.now().replace(day=1)
+    for _ in range(2):
+        first = (first + timedelta(days=31)).replace(day=1)
+    return f"{datetime(first.year, first.month, 1, 9, tzinfo=UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@lru_cache(maxsize=8)
+def _library_with(public_url: str, bulk_most: int, send_at: str) -> Library:
+    texts = _drawn(public_url, bulk_most, send_at)
     guides = _guides(texts)
     papers = {f"docs-{slug}" if slug in guides else slug: one for slug, one in _papers().items()}
     for slug, one in papers.items():

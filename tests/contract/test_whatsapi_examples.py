@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Account
 from devstack.meta import seed
@@ -121,15 +123,16 @@ def test_the_example_of_a_bulk(service: Service, customer):
 
 
 def test_the_example_of_a_schedule(service: Service, customer):
-    """``sendAt`` with milliseconds, as the document writes it (with a year to come)."""
+    """``sendAt`` with milliseconds, as the document writes it, on a day to come."""
+    moment = f"{timezone.now() + timedelta(days=17):%Y-%m-%dT08:00:00}"
     body = {
         "to": "14155552671",
         "message": "Reminder: your appointment is tomorrow at 9am.",
-        "sendAt": "2026-12-15T08:00:00.000Z",
+        "sendAt": f"{moment}.000Z",
     }
     answer = service.call("POST", "/send-message", key=customer[1], json=body)
     assert answer.status_code == 202, answer.text
-    assert answer.json()["data"]["scheduledFor"] == "2026-12-15T08:00:00Z"
+    assert answer.json()["data"]["scheduledFor"] == f"{moment}Z"
     assert answer.json()["data"]["status"] == "scheduled"
 
 

@@ -149,7 +149,7 @@ def test_unknown_fields_are_ignored(ready):
         "",
         "2026-13-01T00:00:00Z",
         1893456000,
-        "2090-01-01T00:00:00Z",
+        "9990-01-01T00:00:00Z",
         "now",
         True,
     ],

@@ -14,6 +14,7 @@ from messaging.models import Batch, Message, MessageEvent
 from messaging.queue import queueing
 from tests.factories import api, connect, faulty_fields, make_account
 from tests.support import meta as support
+from tests.support.whatsapi import later
 
 pytestmark = pytest.mark.django_db
 
@@ -217,7 +218,7 @@ def test_items_keep_their_own_fields():
     messages = [
         {"to": to(0), "message": "A", "metadata": {"n": 1}},
         {"to": to(1), "template": {"name": "hello_world", "language": "en_US"}, "dry_run": True},
-        {"to": to(2), "message": "C", "sendAt": "2026-12-24T18:00:00Z"},
+        {"to": to(2), "message": "C", "sendAt": later(days=27)},
     ]
     assert bulk(account, messages).status_code == 202
     first, second, third = Message.objects.order_by("pk")

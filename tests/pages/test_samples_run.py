@@ -80,7 +80,7 @@ def _own(code: str, alice: Account, number: Connection, language: str) -> str:
 
 
 @pytest.fixture
-def reader(meta, alice, number, live_server, settings, tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
+def reader(meta, alice, number, live_server, settings, tmp_path, monkeypatch) -> dict[str, str]:
     """A person with a key in the environment, in a folder with the file that the samples upload."""
     settings.PUBLIC_URL = live_server.url
     settings.WEBHOOK_ALLOW_PRIVATE = True  # the reader's own server is on this machine
@@ -92,8 +92,7 @@ def reader(meta, alice, number, live_server, settings, tmp_path, monkeypatch) ->
     (tmp_path / "invoice-1042.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
     monkeypatch.setenv("HERMOD_KEY", key)
     monkeypatch.chdir(tmp_path)
-    yield {"base": live_server.url}
-    library.cache_clear()
+    return {"base": live_server.url}
 
 
 def _prepared(language: str, reader: dict[str, str], alice: Account, number: Connection) -> list[str]:
