@@ -18,7 +18,6 @@ from accounts.models import User
 from accounts.plans import LIMITS
 from accounts.viewer import Reader, reader_of
 from core.http.plain_views import markdown, not_found, only_read
-from developers.errors import OURS
 from developers.markdown import Follow, Section, anchors, page_of, relinked
 from developers.pages import plans
 from developers.samples import expand

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import pathlib
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from devstack.meta import interactive as sandbox_interactive
 from messaging.compose import interactive
 from messaging.compose.kinds import KINDS, read_kind, read_reply_to
 from messaging.meta.payloads import build, encode
+from tests.support.examples import sends
 from tests.support.kinds import (
     COUPLE,
     GOOD,
@@ -30,9 +30,6 @@ from tests.support.kinds import (
     rows,
     where,
 )
-
-EXAMPLES = pathlib.Path(__file__).resolve().parents[2].parent / "shared/meta/data/openapi-send-examples"
-
 
 # --- good requests ---
 
@@ -118,50 +115,16 @@ def test_it_leaves_out_what_it_does_not_know(kind, given, sent):
     assert accepted(kind, given).part == sent
 
 
-# --- Meta's own examples ---
-
-
-def example_files() -> list[str]:
-    names = [path.name for path in EXAMPLES.glob("*.json")]
-    return sorted(name for name in names if _kind_of(json.loads((EXAMPLES / name).read_text())))
+# --- bodies as Meta's examples have them ---
 
 
 def _kind_of(example: dict[str, Any]) -> str | None:
     return next((kind for kind in KINDS if kind in example), None)
 
 
-class _Filling:
-    """Puts values in the place of an example's <PLACEHOLDERS>."""
-
-    def __init__(self) -> None:
-        self.made = 0
-
-    def fill(self, value: Any, key: str = "", above: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: self.fill(inner, name, key) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [self.fill(inner, key, above) for inner in value]
-        if not isinstance(value, str):
-            return value
-        if key == "message_id":
-            return WAMID
-        if key == "link":
-            return "https://example.com/file"
-        if not value.startswith("<"):
-            return value
-        if key == "id" and above in KINDS:
-            return "1013859600285441"
-        if key == "type":
-            return "text"
-        self.made += 1
-        return f"Value {self.made}"
-
-
-@pytest.mark.parametrize("name", example_files() or [None])
-def test_it_reads_metas_examples(name):
-    if name is None:
-        pytest.skip(f"Meta's send examples are not here ({EXAMPLES})")
-    example = _Filling().fill(json.loads((EXAMPLES / name).read_text()))
+@pytest.mark.parametrize("name", sorted(name for name, example in sends().items() if _kind_of(example)))
+def test_it_reads_what_metas_examples_look_like(name):
+    example = sends()[name]
     kind = _kind_of(example)
     assert kind is not None
     request = {kind: copy.deepcopy(example[kind])}

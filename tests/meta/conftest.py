@@ -1,4 +1,4 @@
-"""A scripted HTTP server in a thread, and Meta's published examples, for the tests of messaging.meta."""
+"""A scripted HTTP server in a thread, for the tests of messaging.meta."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "meta" / "data"
 
 
 @dataclass
@@ -141,16 +138,3 @@ def meta() -> Iterator[ScriptedServer]:
     server.hold.set()
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def examples() -> Callable[[str], dict[str, Any]]:
-    """Read the examples of one folder of Meta's OpenAPI file, by name; skip when they are not there."""
-
-    def read(folder: str) -> dict[str, Any]:
-        files = sorted((EXAMPLES / folder).glob("*.json"))
-        if not files:
-            pytest.skip(f"Meta's examples are not beside this repository: {EXAMPLES / folder} is absent")
-        return {file.name: json.loads(file.read_bytes()) for file in files}
-
-    return read

@@ -21,6 +21,7 @@ from messaging.meta.callbacks import (
     waba_ids,
 )
 from messaging.meta.codes import Outcome
+from tests.support.examples import PERSON, PERSON_NAME, PHONE_NUMBER_ID, callbacks
 
 WABA, NUMBER = "102290129340398", "106540352242922"
 AT = datetime(2025, 6, 18, 16, 22, 53, tzinfo=UTC)
@@ -54,41 +55,41 @@ def message(**changes):
     return found
 
 
-def test_every_webhook_example_of_meta_is_read_without_a_broken_part(examples):
-    for name, example in examples("openapi-webhook-examples").items():
+def test_a_callback_of_every_kind_is_read_without_a_broken_part():
+    for name, example in callbacks().items():
         items = parse(example)
         assert items, name
         assert not [item for item in items if isinstance(item, Broken)], name
-        assert all(item.waba_id and item.phone_number_id == NUMBER for item in items), name
-        assert phone_number_ids(example) == {NUMBER}
+        assert all(item.waba_id and item.phone_number_id == PHONE_NUMBER_ID for item in items), name
+        assert phone_number_ids(example) == {PHONE_NUMBER_ID}
         expected = AccountChange if name.startswith("group_") else InboundMessage
         assert all(isinstance(item, expected) for item in items), name
 
 
-EXAMPLE_TEXTS = {
-    "button_message.json": "Unsubscribe",
-    "contact_sharing_message.json": "Lucía Gómez",
-    "image_message.json": "Taj Mahal",
-    "interactive_button_reply_message.json": "Cancel",
-    "interactive_list_reply_message.json": "Priority Mail Express",
-    "location_message.json": "Philz Coffee, 101 Forest Ave, Palo Alto, CA 94301",
-    "order_message.json": None,
-    "reaction_message.json": "👍",
-    "system_message.json": "User Sheena Nelson changed from 16505551234 to 12195555358",
-    "text_message.json": "Does it come in another color?",
-    "text_message_from_click_to_whatsapp_ad.json": "Hello! Can I get more info on this?",
-    "text_message_with_context_product_inquiry.json": "Is this still available?",
-    "unsupported_message.json": None,
+TEXTS = {
+    "button_message": "No more news",
+    "contacts_message": "Zoë Brânză",
+    "image_message": "The loaf of Sunday",
+    "button_reply_message": "Another day",
+    "list_reply_message": "Tomorrow",
+    "location_message": "The bakery, 3 Quay Street, Bergen",
+    "order_message": None,
+    "reaction_message": "🥖",
+    "system_message": "Noor Haddad moved from 14155550137 to 14155550199",
+    "text_message": "Have you any rye left?",
+    "text_from_an_ad_message": "I saw your ad. Do you deliver?",
+    "text_about_a_product_message": "Is this one made without yeast?",
+    "unsupported_message": None,
 }
 
 
-@pytest.mark.parametrize("name", EXAMPLE_TEXTS)
-def test_every_inbound_example_of_meta_shows_its_text(examples, name):
-    [item] = parse(examples("openapi-webhook-examples")[name])
-    assert item.text == EXAMPLE_TEXTS[name]
-    assert item.sender == "16505551234"
-    assert item.profile_name == (None if name == "system_message.json" else "Sheena Nelson")
-    assert item.opens_window is (name not in {"system_message.json", "reaction_message.json"})
+@pytest.mark.parametrize("name", TEXTS)
+def test_an_inbound_message_of_every_kind_shows_its_text(name):
+    [item] = parse(callbacks()[name])
+    assert item.text == TEXTS[name]
+    assert item.sender == PERSON
+    assert item.profile_name == (None if name == "system_message" else PERSON_NAME)
+    assert item.opens_window is (name not in {"system_message", "reaction_message"})
 
 
 def test_a_status_is_read_whole():

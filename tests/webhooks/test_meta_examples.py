@@ -1,9 +1,8 @@
-"""Meta's own example callbacks, from its OpenAPI file: all are taken and leave nothing to do."""
+"""Callbacks as Meta's examples have them: all are taken and leave nothing to do."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,19 +10,15 @@ from accounts.models import Connection
 from messaging.meta.callbacks import phone_number_ids
 from messaging.models import Message
 from tests import factories
+from tests.support.examples import callbacks
 from tests.support.meta import apply_callbacks, post
 from webhooks.models import InboundEvent
-
-EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "meta" / "data" / "openapi-webhook-examples"
-FILES = sorted(EXAMPLES.glob("*.json"))
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("app_secret")]
 
 
 def bodies() -> dict[str, bytes]:
-    if not FILES:
-        pytest.skip(f"Meta's examples are not beside this repository: {EXAMPLES.name} is absent")
-    return {file.name: file.read_bytes() for file in FILES}
+    return {name: json.dumps(example).encode() for name, example in callbacks().items()}
 
 
 def payload_of(raw: bytes):

@@ -146,7 +146,7 @@ def test_every_type_of_message_that_a_person_can_write(meta, number):
     assert by_type["button"]["buttonPayload"]
 
 
-def test_metas_own_examples(alice):
+def test_callbacks_as_metas_examples_have_them(alice):
     named = set().union(*(phone_number_ids(payload_of(raw)) for raw in bodies().values()))
     for ident in sorted(named):
         owner = alice if not Connection.objects.exists() else factories.make_account()
