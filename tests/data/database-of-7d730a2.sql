@@ -1,4 +1,5 @@
--- A database of 7d730a2, before the house was rebuilt: messages in every status, callbacks, deliveries, Stripe events.
+-- A database of 7d730a2, the last version of the old layout: messages in every status, callbacks, deliveries,
+-- Stripe events. Made with that version's own code and pg_dump; tests/upgrade takes it through every migration.
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;

@@ -238,7 +238,7 @@ def test_numbers_that_had_been_verified_stay_proven_by_the_migration_and_others_
     whole.filter(pk=checked.pk).update(checks=seen)
     whole.filter(pk=gone.pk).update(removed_at=timezone.now())
     with connection.cursor() as cursor:
-        migration = importlib.import_module("accounts.migrations.0008_proof")
+        migration = importlib.import_module("accounts.migrations.0009_proof")
         for statement in (migration._PROVEN, migration._PROVEN_WABA, migration._NOTHING_TO_ASK):
             cursor.execute(statement)
     found = {

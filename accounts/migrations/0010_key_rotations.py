@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0007_closing")]
+    dependencies = [("accounts", "0009_proof")]
 
     operations = [
         migrations.AddField(
