@@ -108,10 +108,11 @@ def note(number: Connection, waba_id: str | None) -> bool:
             fresh = connections.prove(number, waba_id=waba_id)
         except Refusal:
             return False
-    if fresh and number.credentials_at is not None:
-        # What Meta reported in between was set aside, and is applied now.
+    if fresh:
+        # What Meta reported in between was set aside, and is applied now. A number that was saved before
+        # the moment was kept has none.
         archive.again(
-            since=number.credentials_at,
+            since=number.credentials_at or number.created_at,
             until=timezone.now(),
             unfinished=True,
             waiting_for=number.phone_number_id,
