@@ -10,6 +10,7 @@ from django.db.models import Prefetch
 
 from accounts.models import Account, Agent, ApiKey, Connection
 from core.errors import Refusal, invalid
+from core.json import character_problem
 
 MOST_AGENTS = 1_000
 #: one sentence for an agent that is not there, is somebody else's or is not on the key's list (J6)
@@ -20,6 +21,8 @@ NO_AGENT = "No agent found with this id."
 def _checked(name: str) -> str:
     if not 1 <= len(name.strip()) <= 200:
         raise invalid("name", "Must be 1 to 200 characters.")
+    if problem := character_problem(name):
+        raise invalid("name", problem)
     return name.strip()
 
 

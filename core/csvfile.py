@@ -1,4 +1,9 @@
-"""Rows as CSV that a spreadsheet opens safely: a cell that begins like a formula gets an apostrophe."""
+"""Rows as CSV that a spreadsheet opens safely: what begins like a formula gets an apostrophe.
+
+Which character separates cells is the reader's choice: a spreadsheet of a country that writes 1,5 cuts at
+semicolons, others at tabs, and to them our quotes in the middle of a line mean nothing. So formulas are
+looked for behind each of these, inside of a cell, too.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 # ASVS 1.2.10. Spreadsheets skip white space before looking for the sign, and take full-width forms too.
-_FORMULA = re.compile(r"[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_SIGN = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"[\s\ufeff]*{_SIGN}")
+_INSIDE = re.compile(rf"([,;|\t\r\n\v\f\x85\u2028\u2029][\s\ufeff\"']*)(?={_SIGN})")
 
 
 def safe(cell: object) -> str:
-    """Return a cell as text that no spreadsheet runs."""
+    """Return a cell as text that no spreadsheet runs, whichever character it cuts lines at."""
     text = "" if cell is None else str(cell)
-    return "'" + text if _FORMULA.match(text) else text
+    return ("'" if _FORMULA.match(text) else "") + _INSIDE.sub(r"\1'", text)
 
 
 def lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:

@@ -71,14 +71,16 @@ class Billing(DashboardView):
                 page = checkout.begin_plan(self.account, wanted)
             elif what == "add_on":
                 page = checkout.begin_add_on(self.account, wanted)
+            elif what == "portal":
+                page, wanted = checkout.portal(self.account), ""
             else:
-                page = checkout.portal(self.account)
+                return self.wrong(BILLING, Refusal("invalid_request", _("There is no such button.")))
         except Refusal as refusal:
             said = refusal.fields[0].message if refusal.fields else refusal.message
             return self.wrong(BILLING, Refusal("conflict", said))
         if urlsplit(page.url).scheme not in ("https", "http"):
             return self.wrong(BILLING, Refusal("conflict", _("Stripe gave no usable address.")))
-        audit.record(self.account, f"billing.{what or 'portal'}", target=wanted, **audit.by(request))
+        audit.record(self.account, f"billing.{what}", target=wanted, **audit.by(request))
         # A form may only lead to ourselves (form-action of our policy), so a page in between goes on.
         return self.page("app/leaving.html", url=page.url, host=urlsplit(page.url).hostname)
 

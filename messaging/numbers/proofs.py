@@ -136,7 +136,7 @@ def _ask_to_save(account: Account, given: Credentials) -> Proof:
     return proof
 
 
-def _gives_way(rival: Connection, account_id: object) -> bool:
+def _gives_way(rival: Connection, account_id: uuid.UUID) -> bool:
     """Ask Meta whether an older proof still holds; when it refuses that token, the proof is taken back."""
     if rival.account_id == account_id:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -25,9 +26,6 @@ def read(rows: list[list[object]]) -> list[list[str]]:
         "@SUM(A1)",
         "=cmd|' /C calc'!A0",
         " =1+1",
-        "\t=1+1",
-        "\r=1+1",
-        "\n=1+1",
         "\ufeff=1+1",
         "\u00a0=1",
         "＝1+1",
@@ -40,6 +38,34 @@ def read(rows: list[list[object]]) -> list[list[str]]:
 def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe(cell):
     assert safe(cell) == "'" + cell
     assert read([[cell, "x"]])[1][0].startswith("'")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("a;=1+1", "a;+1", "a;-1", "a;@SUM(A1)", "a; =1", "a;\u00a0=1", 'a;"=1+1"', "a;'=1", "a\t=1+1"),
+        *("a|=1", "a,=1", "a\n=1", "a\r\n=1", "a\r=1;=2;;=3", "a;＝1", "a;\ufeff=1", "=1;=2", ";=1", "\t;=1"),
+        *('x"\n=1', 'x";"=1', '";=1', 'a;"";"=1"', "a\x0b=1", "a\u2028=1"),
+    ],
+)
+def test_no_cell_becomes_a_formula_whichever_separator_reads_the_file(cell, separator):
+    text = b"".join(lines(["a", "b", "c"], [["first, in quotes", cell, "last"], [cell, cell, cell]])).decode()
+    for quotes in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quotes):
+            for found in row:
+                for line in found.splitlines() or [""]:
+                    assert not re.match(r"[\s\ufeff\"]*[=+\-@＝＋－＠]", line), (found, text)
+
+
+@pytest.mark.parametrize("cell", ["\t=1+1", "\r=1+1", "\n=1+1"])
+def test_a_cell_that_begins_with_a_separator_is_text_on_both_sides_of_it(cell):
+    assert safe(cell) == f"'{cell[0]}'{cell[1:]}"
+
+
+def test_text_that_only_has_signs_in_it_stays_as_it_is():
+    for text in ("a; b = c", "1-2, 3+4", "x@y.example; z@y.example", "10:-)", "a\nb"):
+        assert safe(text) == text
 
 
 @pytest.mark.parametrize(
