@@ -15,9 +15,10 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
-from core.sql import hot
+from core.sql import hot, rows_as
 from messaging.models import Status
 from messaging.send import claims_sql, pair_limit
+from messaging.send.claims_sql import DueNumber, Leased
 
 #: How far ahead slots of a number's rate are given out. Long enough for a claim to be worth its
 #: statements, short enough that a one-time password never waits behind more than this much bulk.
@@ -33,27 +34,13 @@ PROBE_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """The number that a claimed message goes out from, as it was when claimed."""
-
-    id: uuid.UUID
-    account_id: uuid.UUID
-    phone_number_id: str
-    waba_id: str
-    access_token_sealed: str
-    app_secret_sealed: str
-    removed: bool
-    probing: bool  # its breaker is open and this claim is the probe
-    proven: bool  # Meta has answered to its token; the first message that Meta takes proves it, too
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """One leased message. ``wait`` is the number of seconds until its slot; ``left`` until it expires."""
 
     id: uuid.UUID
     token: int
-    sender: Sender | None
+    #: the number it goes out from
+    sender: DueNumber | None
     account_id: uuid.UUID
     status: Status
     recipient: str
@@ -83,57 +70,50 @@ def claim(capacity: int, *, suspect: bool = True) -> list[Claim]:
     a time should be under way in a process, so that a message which kills workers is told from those that
     were merely near it.
     """
-    with hot() as cursor:
-        cursor.execute(claims_sql.NUMBERS, [RECOVERY_PER_SECOND, HORIZON_SECONDS, NUMBERS_PER_CLAIM])
-        numbers = cursor.fetchall()
-        claims = _of_numbers(cursor, numbers, capacity, suspect) if numbers else []
-        if len(claims) < capacity:
-            cursor.execute(
-                claims_sql.CLAIM_WITHOUT_NUMBER, [capacity - len(claims), settings.SEND_LEASE_SECONDS]
-            )
-            claims += [_claim(row, None, 0.0) for row in cursor.fetchall()]
+    limits = [RECOVERY_PER_SECOND, HORIZON_SECONDS, NUMBERS_PER_CLAIM]
+    numbers = rows_as(DueNumber, claims_sql.NUMBERS, limits)
+    claims = _of_numbers(numbers, capacity, suspect) if numbers else []
+    if len(claims) < capacity:
+        leased = rows_as(
+            Leased,
+            claims_sql.CLAIM_WITHOUT_NUMBER,
+            [capacity - len(claims), settings.SEND_LEASE_SECONDS],
+        )
+        claims += [_claim(row, None, 0.0) for row in leased]
     return claims
 
 
-def _of_numbers(cursor: Any, numbers: Sequence[tuple[Any, ...]], capacity: int, suspect: bool) -> list[Claim]:
-    senders: dict[uuid.UUID, Sender] = {}
-    rates: dict[uuid.UUID, float] = {}
-    first_slots: dict[uuid.UUID, float] = {}
-    for *sender, rate, first_slot in numbers:
-        senders[sender[0]] = Sender(*sender)
-        rates[sender[0]] = max(rate, 0.01)
-        first_slots[sender[0]] = first_slot
+def _of_numbers(numbers: Sequence[DueNumber], capacity: int, suspect: bool) -> list[Claim]:
+    senders = {one.id: one for one in numbers}
+    rates = {one.id: max(one.rate, 0.01) for one in numbers}
     slots = share(
         {
-            ident: 1
-            if senders[ident].probing
-            else max(1, round((HORIZON_SECONDS - first_slots[ident]) * rates[ident]))
-            for ident in senders
+            one.id: 1 if one.probing else max(1, round((HORIZON_SECONDS - one.first_slot) * rates[one.id]))
+            for one in numbers
         },
         capacity,
     )
     bulk = {ident: max(1, round(count * BULK_SHARE)) if count > 1 else 0 for ident, count in slots.items()}
     probing = [ident for ident in slots if senders[ident].probing]
-    if probing:
-        cursor.execute(claims_sql.PROBE, [PROBE_EVERY_SECONDS, probing])
-    cursor.execute(
-        claims_sql.CLAIM,
-        [list(slots), list(slots.values()), list(bulk.values()), suspect, settings.SEND_LEASE_SECONDS],
-    )
-    rows = pair_limit.admit(cursor, cursor.fetchall())
-    # Within a number the lane decides who gets the earlier slot; the rows come back in no order.
-    rows.sort(key=lambda row: row[11])
+    wanted = [list(slots), list(slots.values()), list(bulk.values()), suspect, settings.SEND_LEASE_SECONDS]
     taken = dict.fromkeys(senders, 0)
     claims: list[Claim] = []
-    for row in rows:
-        ident = row[2]
-        wait = first_slots[ident] + taken[ident] / rates[ident]
-        if not row[7]:  # a dry run makes no call and needs no slot
-            taken[ident] += 1
-        claims.append(_claim(row, senders[ident], wait))
-    used = {ident: count / rates[ident] for ident, count in taken.items() if count}
-    if used:
-        cursor.execute(claims_sql.RESERVE, [list(used), list(used.values())])
+    with hot() as cursor:
+        if probing:
+            cursor.execute(claims_sql.PROBE, [PROBE_EVERY_SECONDS, probing])
+        leased = pair_limit.admit(cursor, rows_as(Leased, claims_sql.CLAIM, wanted))
+        # Within a number the lane decides who gets the earlier slot; the rows come back in no order.
+        leased.sort(key=lambda row: row.lane)
+        for row in leased:
+            assert row.connection_id is not None
+            sender = senders[row.connection_id]
+            wait = sender.first_slot + taken[sender.id] / rates[sender.id]
+            if not row.dry_run:  # it makes no call and needs no slot
+                taken[sender.id] += 1
+            claims.append(_claim(row, sender, wait))
+        used = {ident: count / rates[ident] for ident, count in taken.items() if count}
+        if used:
+            cursor.execute(claims_sql.RESERVE, [list(used), list(used.values())])
     return claims
 
 
@@ -152,23 +132,23 @@ def share(wanted: dict[uuid.UUID, int], capacity: int) -> dict[uuid.UUID, int]:
     return given
 
 
-def _claim(row: tuple[Any, ...], sender: Sender | None, wait: float) -> Claim:
+def _claim(row: Leased, sender: DueNumber | None, wait: float) -> Claim:
     return Claim(
-        id=row[0],
-        token=row[1],
+        id=row.id,
+        token=row.token,
         sender=sender,
-        account_id=row[3],
-        status=Status(row[4]),
-        recipient=row[5],
-        content=orjson.loads(row[6]),
-        dry_run=row[7],
-        attempts=row[8],
-        crashes=row[9],
-        correlation_id=row[10],
+        account_id=row.account_id,
+        status=Status(row.status),
+        recipient=row.recipient,
+        content=orjson.loads(row.content),
+        dry_run=row.dry_run,
+        attempts=row.attempts,
+        crashes=row.crashes,
+        correlation_id=row.correlation_id,
+        contact_id=row.contact_id,
         wait=wait,
-        contact_id=row[12],
-        left=row[13],
-        submitted_ago=row[14],
-        suppressed=row[15],
-        round=row[16],
+        left=row.left,
+        submitted_ago=row.submitted_ago,
+        suppressed=row.suppressed,
+        round=row.round,
     )

@@ -1,8 +1,57 @@
-"""The statements of the claim. Made of constants only; every value travels as a parameter."""
+"""The statements of the claim and their rows. Made of constants only; every value travels as a parameter."""
 
 from __future__ import annotations
 
+import uuid
+from typing import NamedTuple
+
 from messaging.models import Message
+
+
+class DueNumber(NamedTuple):
+    """A row of ``NUMBERS``: a number with due messages, as it was when claimed."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID
+    phone_number_id: str
+    waba_id: str
+    access_token_sealed: str
+    app_secret_sealed: str
+    removed: bool
+    #: its breaker is open and this claim is the probe
+    probing: bool
+    #: Meta has answered to its token; the first message that Meta takes proves it, too
+    proven: bool
+    #: messages a second, after what it was slowed down to
+    rate: float
+    #: seconds until its next slot
+    first_slot: float
+
+
+class Leased(NamedTuple):
+    """A row of ``CLAIM`` and ``CLAIM_WITHOUT_NUMBER``: a message that is ours until its lease runs out."""
+
+    id: uuid.UUID
+    token: int
+    connection_id: uuid.UUID | None
+    account_id: uuid.UUID
+    status: str
+    recipient: str
+    content: str
+    dry_run: bool
+    attempts: int
+    crashes: int
+    correlation_id: str
+    lane: int
+    contact_id: uuid.UUID | None
+    #: seconds until it expires
+    left: float | None
+    #: seconds since it was handed to Meta
+    submitted_ago: float | None
+    #: the recipient opted out since the message was accepted
+    suppressed: bool
+    round: int
+
 
 #: claims without an outcome after which a row is only claimed while no other such row is under way
 SUSPECT_CRASHES = 3
@@ -41,10 +90,11 @@ WITH RECURSIVE {pending}, due AS MATERIALIZED (
     SELECT p.connection_id FROM pending p WHERE p.connection_id IS NOT NULL AND ({due})
 )
 SELECT c.id, c.account_id, c.phone_number_id, c.waba_id, c.access_token_sealed, c.app_secret_sealed,
-       c.removed_at IS NOT NULL, c.breaker_open_since IS NOT NULL, c.proven_at IS NOT NULL,
+       c.removed_at IS NOT NULL AS removed, c.breaker_open_since IS NOT NULL AS probing,
+       c.proven_at IS NOT NULL AS proven,
        least(c.messages_per_second, c.slowed_to
-           + c.messages_per_second * %s * extract(epoch FROM now() - c.slowed_at))::float,
-       greatest(extract(epoch FROM c.next_slot_at - now()), 0)::float
+           + c.messages_per_second * %s * extract(epoch FROM now() - c.slowed_at))::float AS rate,
+       greatest(extract(epoch FROM c.next_slot_at - now()), 0)::float AS first_slot
 FROM accounts_connection c
 WHERE c.id IN (SELECT connection_id FROM due)
   AND c.status <> 'held'
@@ -84,16 +134,18 @@ _LEASE = """
 UPDATE messaging_message m
 SET lease_token = m.lease_token + 1, due_at = now() + make_interval(secs => %s), crashes = m.crashes + 1
 WHERE m.id IN ({ids})
-RETURNING m.id, m.lease_token, m.connection_id, m.account_id, m.status, m.recipient, m.content::text,
+RETURNING m.id, m.lease_token AS token, m.connection_id, m.account_id, m.status, m.recipient,
+          m.content::text AS content,
           m.dry_run, m.attempts, m.crashes, m.correlation_id, m.lane, m.contact_id,
-          extract(epoch FROM m.expires_at - now())::float, extract(epoch FROM now() - m.submitted_at)::float,
+          extract(epoch FROM m.expires_at - now())::float AS "left",
+          extract(epoch FROM now() - m.submitted_at)::float AS submitted_ago,
           EXISTS (SELECT 1 FROM messaging_suppression s
                   WHERE s.account_id = m.account_id AND s.phone = m.recipient
                     AND (NOT s.marketing_only OR EXISTS (
                         SELECT 1 FROM messaging_template t
                         WHERE t.account_id = m.account_id AND t.category = 'MARKETING'
                           AND t.name = m.content->'template'->>'name'
-                          AND t.language = m.content->'template'->>'language'))),
+                          AND t.language = m.content->'template'->>'language'))) AS suppressed,
           m.round
 """
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from messaging.models import Status
+from messaging.send.claims_sql import Leased
 
 PER_MESSAGE_SECONDS = 6.0
 BURST = 45
@@ -37,26 +38,25 @@ UPDATE messaging_message m
 SET due_at = now() + make_interval(secs => u.seconds), crashes = greatest(m.crashes - 1, 0)
 FROM unnest(%s::uuid[], %s::float[]) AS u(id, seconds) WHERE m.id = u.id
 """
-_ID, _STATUS, _DRY_RUN, _CONTACT = 0, 4, 7, 12  # columns of a claimed row
 _CALLS = (Status.QUEUED, Status.SCHEDULED, Status.RETRYING)
 
 
-def admit(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def admit(cursor: Any, rows: Sequence[Leased]) -> list[Leased]:
     """Return the claimed rows that may be called for now, having reserved their place.
 
     The others are due again at the moment when their recipient's limit allows them.
     """
-    counted = Counter(row[_CONTACT] for row in rows if _needs_place(row))
+    counted = Counter(row.contact_id for row in rows if row.contact_id and _needs_place(row))
     if not counted:
         return list(rows)
     people, counts = list(counted), list(counted.values())
     cursor.execute(_RESERVE, [people, PER_MESSAGE_SECONDS, people, counts, PER_MESSAGE_SECONDS])
     ahead: dict[uuid.UUID, float] = dict(cursor.fetchall())
-    admitted: list[tuple[Any, ...]] = []
+    admitted: list[Leased] = []
     postponed: dict[uuid.UUID, float] = {}
     returned: Counter[uuid.UUID] = Counter()
     for row in rows:
-        contact = row[_CONTACT]
+        contact = row.contact_id
         if not _needs_place(row) or contact not in ahead:
             admitted.append(row)
             continue
@@ -65,7 +65,7 @@ def admit(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]
         if wait <= 0:
             admitted.append(row)
         else:
-            postponed[row[_ID]] = wait
+            postponed[row.id] = wait
             returned[contact] += 1
     if postponed:
         cursor.execute(_RETURN, [PER_MESSAGE_SECONDS, list(returned), list(returned.values())])
@@ -73,5 +73,5 @@ def admit(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]
     return admitted
 
 
-def _needs_place(row: tuple[Any, ...]) -> bool:
-    return row[_CONTACT] is not None and not row[_DRY_RUN] and row[_STATUS] in _CALLS
+def _needs_place(row: Leased) -> bool:
+    return row.contact_id is not None and not row.dry_run and row.status in _CALLS

@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from core.sql import hot
+from core.sql import hot, rows, rows_as
 from core.storable import storable
 from webhooks.outgoing import claims_sql as delivery_sql
 from webhooks.outgoing.schedule import Verdict
@@ -38,7 +38,7 @@ RESPONSE_KEPT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint as it is at the moment of a claim; its secrets are still sealed."""
+    """A row of ``ENDPOINTS``: an endpoint as it is at the moment of a claim; its secrets are still sealed."""
 
     id: uuid.UUID
     account_id: uuid.UUID
@@ -56,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased delivery: ours until the lease runs out."""
+    """A row of ``CLAIM``: a leased delivery, ours until the lease runs out."""
 
     id: uuid.UUID
     token: int
@@ -65,7 +65,12 @@ class Claim:
     tried: int
     event_id: uuid.UUID
     subject: str
-    body: bytes
+    text: str
+
+    @property
+    def body(self) -> bytes:
+        """What is signed and sent."""
+        return self.text.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,39 +111,28 @@ def claim(
     have enough already. An endpoint whose breaker is open gets one probe.
     """
     claimed = Claimed()
-    with hot() as cursor:
-        cursor.execute(delivery_sql.ENDPOINTS, [list(without), list(without_accounts), ENDPOINTS_AT_ONCE])
-        wanted: list[tuple[uuid.UUID, int]] = []
-        taken: Counter[uuid.UUID] = Counter()
-        probes: list[uuid.UUID] = []
-        for row in cursor.fetchall():
-            target = Target(*row)
-            left = min(room, room_of(target.account_id) - taken[target.account_id])
-            slots = min(1 if target.probing else slots_for(target), left)
-            if slots <= 0:
-                continue
-            room -= slots
-            taken[target.account_id] += slots
-            claimed.targets[target.id] = target
-            wanted.append((target.id, slots))
-            if target.probing:
-                probes.append(target.id)
-        if not wanted:
-            return claimed
-        if probes:
-            cursor.execute(delivery_sql.PROBE, [PROBE_EVERY_SECONDS, probes])
-        cursor.execute(
-            delivery_sql.CLAIM,
-            [
-                [ident for ident, _ in wanted],
-                [slots for _, slots in wanted],
-                settings.WEBHOOK_LEASE_SECONDS,
-            ],
-        )
-        claimed.claims = [
-            Claim(ident, token, endpoint_id, tried, event_id, subject, body.encode())
-            for ident, token, endpoint_id, tried, event_id, subject, body in cursor.fetchall()
-        ]
+    wanted: dict[uuid.UUID, int] = {}
+    taken: Counter[uuid.UUID] = Counter()
+    asked = [list(without), list(without_accounts), ENDPOINTS_AT_ONCE]
+    for target in rows_as(Target, delivery_sql.ENDPOINTS, asked):
+        left = min(room, room_of(target.account_id) - taken[target.account_id])
+        slots = min(1 if target.probing else slots_for(target), left)
+        if slots <= 0:
+            continue
+        room -= slots
+        taken[target.account_id] += slots
+        claimed.targets[target.id] = target
+        wanted[target.id] = slots
+    if not wanted:
+        return claimed
+    probes = [target.id for target in claimed.targets.values() if target.probing]
+    if probes:
+        rows(delivery_sql.PROBE, [PROBE_EVERY_SECONDS, probes])
+    claimed.claims = rows_as(
+        Claim,
+        delivery_sql.CLAIM,
+        [list(wanted), list(wanted.values()), settings.WEBHOOK_LEASE_SECONDS],
+    )
     claimed.claims.sort(key=lambda one: one.id)
     return claimed
 
@@ -204,10 +198,10 @@ def _states(outcomes: Sequence[Outcome]) -> list[list[Any]]:
             found[one.claim.endpoint_id] = (True, 0, pause)
         else:
             found[one.claim.endpoint_id] = (arrived, failures + 1, max(pause, one.verdict.pause))
-    rows = sorted(found.items())
+    states = sorted(found.items())
     return [
-        [ident for ident, _ in rows],
-        [arrived for _, (arrived, _, _) in rows],
-        [failures for _, (_, failures, _) in rows],
-        [pause for _, (_, _, pause) in rows],
+        [ident for ident, _ in states],
+        [arrived for _, (arrived, _, _) in states],
+        [failures for _, (_, failures, _) in states],
+        [pause for _, (_, _, pause) in states],
     ]

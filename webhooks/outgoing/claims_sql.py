@@ -1,4 +1,7 @@
-"""The statements of delivering. Made of constants only; every value travels as a parameter."""
+"""The statements of delivering. Made of constants only; every value travels as a parameter.
+
+Their columns are named like the fields of ``claims.Target`` and ``claims.Claim``.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ WITH RECURSIVE pending AS (
         ORDER BY d.due_at LIMIT 1) <= now()
 )
 SELECT e.id, e.account_id, e.url, e.headers_sealed, e.secret_sealed,
-       CASE WHEN e.previous_secret_until > now() THEN e.previous_secret_sealed ELSE '' END,
-       e.breaker_open_since IS NOT NULL, e.failing_since IS NOT NULL,
-       extract(epoch FROM now() - e.ramp_from)::float, e.updated_at
+       CASE WHEN e.previous_secret_until > now() THEN e.previous_secret_sealed ELSE '' END
+           AS previous_secret_sealed,
+       e.breaker_open_since IS NOT NULL AS probing, e.failing_since IS NOT NULL AS failing,
+       extract(epoch FROM now() - e.ramp_from)::float AS recovering_for, e.updated_at
 FROM webhooks_endpoint e
 WHERE e.id IN (SELECT endpoint_id FROM due) AND e.enabled AND e.removed_at IS NULL
   AND (e.paused_until IS NULL OR e.paused_until <= now())
@@ -45,7 +49,8 @@ UPDATE webhooks_delivery d
 SET lease_token = d.lease_token + 1, due_at = now() + make_interval(secs => %s)
 FROM webhooks_event e
 WHERE d.id IN (SELECT id FROM picked) AND e.id = d.event_id
-RETURNING d.id, d.lease_token, d.endpoint_id, d.attempts - d.attempts_before, e.id, e.subject, e.body
+RETURNING d.id, d.lease_token AS token, d.endpoint_id, d.attempts - d.attempts_before AS tried,
+          e.id AS event_id, e.subject, e.body AS text
 """
 CHANGED = """
 SELECT u.id FROM unnest(%s::uuid[], %s::timestamptz[]) AS u(id, updated_at)

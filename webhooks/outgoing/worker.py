@@ -257,15 +257,14 @@ class Deliverer:
 
     async def _attempt(self, target: Target, claim: Claim) -> Outcome:
         opened = self._open(target)
+        body = claim.body
         event_id = f"evt_{claim.event_id.hex}"
         now = datetime.now(UTC)
-        signed = signing.headers(
-            opened.keys, event_id=event_id, timestamp=int(now.timestamp()), body=claim.body
-        )
+        signed = signing.headers(opened.keys, event_id=event_id, timestamp=int(now.timestamp()), body=body)
         headers = {**opened.headers, **signed}
         failpoint("out.before_post")
         answer = await egress.post(
-            self._session, target.url, claim.body, headers, timeout=settings.WEBHOOK_TIMEOUT_SECONDS
+            self._session, target.url, body, headers, timeout=settings.WEBHOOK_TIMEOUT_SECONDS
         )
         failpoint("out.after_post")
         verdict = judge(
