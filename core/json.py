@@ -1,41 +1,50 @@
-"""The strict JSON reader used by both APIs and by every receiver.
+"""The strict JSON reader used by both APIs.
 
 Rules (reliability.md 3.4): UTF-8 without a byte order mark, an object at the top, at most 16 levels,
 no repeated key, no NaN or Infinity, no number of more than 20 digits, no NUL and no lone surrogate in
 a string. Two parsers that read one text differently are how attacks slip through, so a doubtful text
-is refused with the place of the fault instead of being repaired.
+is refused with the place of the fault instead of being repaired. What a text would cost is counted in its
+bytes before any value is made of it.
+
+What Meta or Stripe has signed is another matter: see ``core.json_signed``.
 """
 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterator
 from typing import Any
 
 from core.errors import Invalid, invalid
 
 MAX_DEPTH = 16
 MAX_KEYS = 1_000
+#: values in all lists and objects together; a body of the usual size cannot have more
+MAX_VALUES = 100_000
 MAX_DIGITS = 20
 #: numbers are kept exactly, so they must fit where they are kept: a signed 64-bit integer's range, which
 #: a fraction shares (the database writes a large one out in digits and would give it back as an integer)
 LARGEST = 2**63 - 1
 
-# Strings are consumed whole so that brackets inside them do not count; the `$` branches make an
-# unterminated string match to the end, which keeps the scan linear.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.|\\$)*+(?:"|$)|[\[{]|[\]}]', re.DOTALL)
+#: bytes that are cut into strings and what is between them at a time: each piece costs memory
+_AT_ONCE = 64 * 1024
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def read_object(raw: bytes, *, max_keys: int = MAX_KEYS, any_characters: bool = False) -> dict[str, Any]:
+def read_object(raw: bytes, *, max_keys: int = MAX_KEYS, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """Parse ``raw`` into a dict.
 
-    ``max_keys`` bounds the keys of all objects together. ``any_characters`` lets NUL and half surrogates
-    pass: what a stranger wrote in a chat is not the fault of the one who reports it. Raises ``Invalid``
-    with the field that is at fault (an empty field name means the body as a whole).
+    ``max_keys`` bounds the keys of all objects together, ``max_values`` the values of all lists and
+    objects. Raises ``Invalid`` with the field that is at fault (an empty field name means the body as a
+    whole).
     """
     if not raw.strip():
         raise invalid("", "The body is empty; send a JSON object.")
-    _refuse_depth(raw)
+    if has_more_values(raw, max_values):
+        raise invalid("", f"The body has more than {max_values} values.")
+    if is_deeper(raw, MAX_DEPTH):
+        raise invalid("", f"The body is nested more than {MAX_DEPTH} levels deep.")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -55,15 +64,50 @@ def read_object(raw: bytes, *, max_keys: int = MAX_KEYS, any_characters: bool = 
         raise invalid(
             "", f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from None
-    except RecursionError:
-        raise invalid("", f"The body is nested more than {MAX_DEPTH} levels deep.") from None
     if not isinstance(value, dict):
         raise invalid("", "The body must be a JSON object.")
-    if (
-        not any_characters and b"\\u" in raw
-    ):  # only an escape can smuggle a NUL or half a surrogate pair past the decoder
+    if b"\\u" in raw:  # only an escape can smuggle a NUL or half a surrogate pair past the decoder
         _refuse_bad_characters(value, "")
     return value
+
+
+def has_more_values(raw: bytes, most: int) -> bool:
+    """Tell whether the lists and objects of a JSON text hold more than ``most`` values in all.
+
+    It is not read for that: a body that would cost too much is refused for the price of looking at it.
+    """
+    # Every value but the first of a list or an object stands behind a comma. Most texts have too few commas,
+    # those in strings counted, to need a closer look; and some too many strings to deserve one.
+    if _separators(raw) <= most:
+        return False
+    strings = (raw.count(b'"') - raw.count(b'\\"')) // 2  # at least; half of them may be keys
+    return strings > 2 * most or sum(map(_separators, _outside_strings(raw))) > most
+
+
+def is_deeper(raw: bytes, most: int) -> bool:
+    """Tell whether a JSON text is nested more than ``most`` levels deep; of no JSON it may say either."""
+    if raw.count(b"[") + raw.count(b"{") <= most:
+        return False
+    left = b"".join(piece.translate(_SQUARE, _NO_BRACKETS) for piece in _outside_strings(raw))
+    for _ in range(most):  # each round takes away the innermost level
+        shorter = left.replace(b"[]", b"")
+        if len(shorter) == len(left):
+            return left.count(b"[") > most  # brackets that nothing closes
+        left = shorter
+    return b"[" in left
+
+
+def _outside_strings(raw: bytes) -> Iterator[bytes]:
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    inside = 0
+    for start in range(0, len(plain), _AT_ONCE):
+        parts = plain[start : start + _AT_ONCE].split(b'"')
+        yield b"".join(parts[inside::2])
+        inside ^= (len(parts) - 1) & 1
+
+
+def _separators(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
 class _Reader:
@@ -107,20 +151,6 @@ def _refuse_long(digits: str) -> None:
     significant = digits.lower().partition("e")[0].lstrip("-0.")
     if sum(char.isdigit() for char in significant) > MAX_DIGITS:
         raise invalid("", f"A number in the body has more than {MAX_DIGITS} digits.")
-
-
-def _refuse_depth(raw: bytes) -> None:
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return
-    depth = 0
-    for match in _TOKEN.finditer(raw):
-        first = raw[match.start()]
-        if first in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise invalid("", f"The body is nested more than {MAX_DEPTH} levels deep.")
-        elif first in b"]}":
-            depth -= 1
 
 
 def _refuse_bad_characters(value: Any, path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Sequence
@@ -32,11 +31,11 @@ GATHER_SECONDS = 0.1
 
 
 def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, object]]]:
-    """Apply Meta's callbacks; a body that is not JSON cannot happen (the receiver reads it first).
-
-    The standard library reads them: orjson refuses half a surrogate, which a chat may contain.
-    """
-    read = [callbacks.Callback(one.id, one.account_id, json.loads(one.raw), one.again) for one in held]
+    """Apply Meta's callbacks."""
+    read = [
+        callbacks.Callback(one.id, one.account_id, callbacks.open_envelope(one.raw), one.again)
+        for one in held
+    ]
     return callbacks.apply(read).parked
 
 

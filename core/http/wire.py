@@ -13,7 +13,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from core.errors import Refusal
-from core.json import MAX_KEYS, read_object
+from core.json import MAX_KEYS, MAX_VALUES, read_object
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -41,7 +41,7 @@ class JSONRenderer(BaseRenderer):
 class StrictJSONParser(BaseParser):
     """Reads bytes itself: the client chooses neither the charset nor how much we read.
 
-    A view may set ``max_body_bytes`` and ``max_keys``.
+    A view may set ``max_body_bytes``, ``max_keys`` and ``max_values``.
     """
 
     media_type = "application/json"
@@ -66,7 +66,11 @@ class StrictJSONParser(BaseParser):
         raw = stream.read(limit + 1)
         if len(raw) > limit:
             raise Refusal("body_too_large", f"The body is larger than {limit} bytes.")
-        return read_object(raw, max_keys=getattr(view, "max_keys", MAX_KEYS))
+        return read_object(
+            raw,
+            max_keys=getattr(view, "max_keys", MAX_KEYS),
+            max_values=getattr(view, "max_values", MAX_VALUES),
+        )
 
 
 def content_length(request: Any) -> int:

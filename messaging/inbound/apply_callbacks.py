@@ -14,24 +14,24 @@ from typing import Any
 
 import orjson
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Connection
-from core.storable import storable, storable_json
+from core.json_signed import Unreadable, read_signed, written
+from core.storable import storable
 from messaging import suppressions
 from messaging.inbound import contacts
 from messaging.message_templates import news as template_news
 from messaging.meta import codes
+from messaging.meta.callback_envelope import Envelope
 from messaging.meta.callbacks import (
     Broken,
     InboundMessage,
     StatusUpdate,
     TemplateChange,
     UserPreference,
-    parse,
-    phone_number_ids,
 )
 from messaging.meta.payloads import read_ref
 from messaging.models import Message, MessageEvent, OrphanStatus, Status, Suppression
@@ -49,6 +49,10 @@ STATUSES = {
 }
 
 
+#: a callback of 1,000 statuses, the most that Meta sends together, has some 30,000 values
+MAX_VALUES = 500_000
+#: characters of the longest number and of the longest user id that a contact can have
+LONGEST_NUMBER, LONGEST_USER_ID = 20, 160
 #: Meta's code for "this person stopped marketing from you"
 MARKETING_STOPPED = 131050
 
@@ -60,7 +64,7 @@ class Callback:
 
     id: uuid.UUID
     account_id: uuid.UUID | None
-    payload: object
+    envelope: Envelope
     #: it was applied before. Statuses and messages know by themselves what is new; what only tells how
     #: things stood then (a template's state, a wish about marketing) must not undo what came later
     again: bool = False
@@ -74,9 +78,18 @@ class Applied:
 
     def park(self, callback: Callback, reason: str, raw: object, *, number: str | None = None) -> None:
         """Set an item aside with its reason, and with the ``number`` that it waits for."""
-        text = orjson.dumps(raw, default=repr)[:2000].decode("utf-8", "replace")
         waits_for = {"number": number} if number else {}
-        self.parked.setdefault(callback.id, []).append({"reason": reason, "item": text} | waits_for)
+        self.parked.setdefault(callback.id, []).append(
+            {"reason": storable(reason)[:500], "item": written(raw)[:2000]} | waits_for
+        )
+
+
+def open_envelope(raw: bytes) -> Envelope:
+    """Read the bytes of a genuine callback, once in each process that handles it; never raises."""
+    try:
+        return Envelope.of(read_signed(raw, max_values=MAX_VALUES), raw=raw)
+    except Unreadable as error:
+        return Envelope.sealed(raw, str(error))
 
 
 def apply(callbacks: Sequence[Callback]) -> Applied:
@@ -94,7 +107,7 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
     statuses: list[tuple[Callback, Connection, StatusUpdate]] = []
     heard: list[tuple[Callback, Connection, InboundMessage | UserPreference]] = []
     for callback in callbacks:
-        for item in parse(callback.payload):
+        for item in callback.envelope.items():
             if isinstance(item, Broken):
                 applied.park(callback, item.reason, item.raw)
                 continue
@@ -137,13 +150,20 @@ def _apply_heard(
 def _person(item: InboundMessage | UserPreference) -> tuple[str | None, str | None]:
     """Return the WhatsApp number and the BSUID of whom an item comes from."""
     if isinstance(item, InboundMessage):
-        return item.sender, item.sender_user_id
+        return _fitting(item.sender, LONGEST_NUMBER), _fitting(item.sender_user_id, LONGEST_USER_ID)
     return item.wa_id, None
 
 
+def _fitting(text: str | None, longest: int) -> str | None:
+    """Return a name of somebody, or None if it is too long to be one: a part of it would be another's."""
+    return text if text and len(text) <= longest else None
+
+
 def _guarded(applied: Applied, callback: Callback, item: Any, work: Any) -> None:
+    """Apply one item under a savepoint, so that whatever is wrong with it harms only itself."""
     try:
-        work()
+        with transaction.atomic():
+            work()
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -170,7 +190,7 @@ class _Numbers:
 def _numbers(callbacks: Sequence[Callback]) -> _Numbers:
     wanted: set[str] = set()
     for callback in callbacks:
-        wanted |= phone_number_ids(callback.payload)
+        wanted |= callback.envelope.phone_number_ids
     # Who only names a number hears nothing of it.
     rows = Connection.objects.filter(phone_number_id__in=wanted, proven_at__isnull=False)
     return _Numbers(sorted(rows, key=lambda row: (row.removed_at is not None, -_epoch(row.removed_at))))
@@ -191,7 +211,7 @@ def _apply_statuses(applied: Applied, statuses: Sequence[tuple[Callback, Connect
         _record_statuses([(number, item) for _, number, item in statuses])
     except (OperationalError, InterfaceError):
         raise
-    except (DatabaseError, ValueError):
+    except Exception:
         log.exception("statuses could not be applied together; each is tried by itself")
         for callback, number, item in statuses:
             _guarded(applied, callback, item, lambda n=number, i=item: _record_statuses([(n, i)]))
@@ -211,8 +231,9 @@ def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> Non
             keep_orphan(number, item)
         else:
             changes.append(change_of(message_id, status, item))
-            if any(error.code == MARKETING_STOPPED for error in item.errors) and item.recipient_id:
-                stops.append((message_id, number, item.recipient_id[:20]))
+            recipient = _fitting(item.recipient_id, LONGEST_NUMBER)
+            if recipient and any(error.code == MARKETING_STOPPED for error in item.errors):
+                stops.append((message_id, number, recipient))
     moved = {message_id for message_id, _ in record(changes).moved}
     for message_id, number, recipient in stops:
         # Only news: a report that comes again must not undo what the customer decided since.
@@ -274,8 +295,8 @@ def keep_orphan(number: Connection, item: StatusUpdate) -> None:
         [
             OrphanStatus(
                 connection=number,
-                wamid=item.wamid[:255],
-                item=storable_json(item.raw),
+                wamid=item.wamid,
+                item=item.raw,
                 received_at=timezone.now(),
                 digest=digest,
             )
@@ -287,14 +308,11 @@ def keep_orphan(number: Connection, item: StatusUpdate) -> None:
 # --- inbound messages
 
 
-@transaction.atomic
 def receive(number: Connection, item: InboundMessage) -> Message | None:
     """Store an inbound message once; None when it was there already."""
+    wa_id, bsuid = _person(item)
     contact = contacts.of_sender(
-        number,
-        wa_id=item.sender,
-        bsuid=item.sender_user_id,
-        profile_name=storable(item.profile_name or "")[:300] or None,
+        number, wa_id=wa_id, bsuid=bsuid, profile_name=(item.profile_name or "")[:300] or None
     )
     now = timezone.now()
     if Message.objects.filter(connection=number, wamid=item.wamid, direction=Message.Direction.IN).exists():
@@ -305,10 +323,10 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
         contact=contact,
         direction=Message.Direction.IN,
         source=Message.Source.META,
-        recipient=(item.sender or "")[:20],
+        recipient=wa_id or "",
         type=item.type[:40],
-        body=storable(item.text) if item.text is not None else None,
-        content=storable_json(item.raw),
+        body=item.text,
+        content=item.raw,
         status=Status.RECEIVED,
         sequence=1,
         wamid=item.wamid,
@@ -334,9 +352,9 @@ def _preference(number: Connection, item: UserPreference) -> None:
     if not item.wa_id:
         return
     if item.value == "stop":
-        _stop_marketing(number, item.wa_id[:20])
+        _stop_marketing(number, item.wa_id)
     elif item.value in ("resume", "signup"):
-        for phone in contacts.numbers_of(number, item.wa_id[:20]):
+        for phone in contacts.numbers_of(number, item.wa_id):
             suppressions.lift(number.account_id, phone, marketing_only=True)
 
 

@@ -23,9 +23,9 @@ from core.failpoints import failpoint
 from core.http.classic import error_body
 from core.http.wire import content_length
 from core.jobs.wakeup import wake
-from core.json import read_object
 from core.secret import Secret
-from messaging.meta.callbacks import phone_number_ids, refs, signature_ok, waba_ids
+from messaging.inbound.apply_callbacks import open_envelope
+from messaging.meta.callbacks import Named, is_signature, named_in, signature_ok
 from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
 
@@ -33,8 +33,6 @@ log = structlog.get_logger(__name__)
 
 #: Meta sends at most 3 MB
 MAX_BYTES = 4 * 1024 * 1024
-#: a callback of 1,000 statuses has some 20,000 keys
-MAX_KEYS = 200_000
 _CHALLENGE = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
@@ -64,20 +62,29 @@ class MetaCallback(View):
         return HttpResponse(challenge, content_type="text/plain")
 
     def post(self, request: HttpRequest, callback_key: str | None = None) -> HttpResponse:
-        """Verify the signature over the raw bytes, store them, answer 200."""
+        """Verify the signature over the raw bytes, store them, answer 200.
+
+        Whatever is genuine is stored, also what cannot be read: an operator finds it parked.
+        """
+        header = request.META.get("HTTP_X_HUB_SIGNATURE_256", "")
         try:
-            raw = _read(request)
-            account_id, genuine = self._signer(request, raw, callback_key)
+            account_id, genuine, raw = None, False, b""
+            if is_signature(header):
+                raw = _read(request)
+                account_id, genuine = self._signer(header, raw, callback_key)
             if not genuine:
                 log.warning("callback refused: wrong or missing signature")
                 return _refuse(Refusal("invalid_signature", "The signature is missing or wrong."), 401)
-            payload = read_object(raw, max_keys=MAX_KEYS, any_characters=True)
         except Refusal as refusal:
-            return _refuse(refusal, 413 if refusal.code == "body_too_large" else 400)
+            return _refuse(refusal, 413)
+        envelope = open_envelope(raw)
         failpoint("hook.before_commit")
         try:
             fresh = inbox.receive(
-                source=InboundEvent.Source.META, account_id=account_id, raw=raw, names=refs(payload)
+                source=InboundEvent.Source.META,
+                account_id=account_id,
+                raw=envelope.raw,
+                names=envelope.refs,
             )
         except DatabaseError:
             # Meta keeps a callback that was not answered with 200 and brings it again, for days.
@@ -91,17 +98,12 @@ class MetaCallback(View):
         failpoint("hook.before_response")
         return JsonResponse({"success": True})
 
-    def _signer(
-        self, request: HttpRequest, raw: bytes, callback_key: str | None
-    ) -> tuple[uuid.UUID | None, bool]:
+    def _signer(self, header: str, raw: bytes, callback_key: str | None) -> tuple[uuid.UUID | None, bool]:
         """Find out who signed: the service's secret (None) or an account's.
 
         The service's own secret is tried first, without the database: a flood of unsigned calls to the
         shared path costs one hash each, unless it names a number of a customer with an own secret.
         """
-        header = request.META.get("HTTP_X_HUB_SIGNATURE_256")
-        if not header:
-            return None, False
         if callback_key is None and signature_ok(raw, header, [Secret(settings.META_APP_SECRET)]):
             return None, True
         for account_id, secret in self._secrets(raw, callback_key):
@@ -114,14 +116,11 @@ class MetaCallback(View):
 
     @staticmethod
     def _secrets(raw: bytes, callback_key: str | None) -> Iterator[tuple[uuid.UUID, Secret]]:
-        phones: list[str] = []
-        wabas: list[str] = []
-        if callback_key is None:
-            payload = read_object(raw, max_keys=MAX_KEYS, any_characters=True)
-            phones = sorted(phone_number_ids(payload))
-            if not phones:
-                wabas = sorted(waba_ids(payload) - {""})
-        for number in connections.with_secrets(callback_key=callback_key or "", phones=phones, wabas=wabas):
+        named = named_in(raw) if callback_key is None else Named([], [])
+        numbers = connections.with_secrets(
+            callback_key=callback_key or "", phones=named.phones, wabas=named.wabas
+        )
+        for number in numbers:
             try:
                 yield number.account_id, number.app_secret
             except CannotOpen as error:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from core.secret import Secret
@@ -28,7 +29,6 @@ from messaging.meta.items import (
     UserPreference,
     ValueErrors,
 )
-from messaging.meta.payloads import read_ref
 from messaging.meta.readable import context_of, readable_text
 
 __all__ = [
@@ -38,18 +38,27 @@ __all__ = [
     "Item",
     "MessageEcho",
     "MetaError",
+    "Named",
     "StatusUpdate",
     "TemplateChange",
     "UserPreference",
     "ValueErrors",
+    "identifier",
+    "is_signature",
+    "named_in",
     "parse",
-    "phone_number_ids",
-    "refs",
+    "phone_number_of",
+    "read_status",
     "signature_ok",
-    "waba_ids",
 ]
 
 _SIGNATURE = re.compile(rb"sha256=([0-9a-fA-F]{64})")
+_PHONE_NAMED = re.compile(rb'"phone_number_id"\s*:\s*"?([0-9]{1,30})')
+_WABA_NAMED = re.compile(rb'"id"\s*:\s*"?([0-9]{1,30})')
+#: ids looked at before it is known who signed; all of one callback have the same signer
+_NAMED_AT_MOST = 1_000
+#: characters; what is longer is none of Meta's message ids, and no column takes it
+_LONGEST_WAMID = 255
 _MILLISECONDS_FROM = 10**12
 _LATEST = 4_102_444_800  # the year 2100; later "seconds" are a mistake
 
@@ -65,6 +74,32 @@ _TEMPLATE_FIELDS = frozenset(
         "template_category_update",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Whom unproven bytes seem to be about: whose secrets are worth trying, nothing more."""
+
+    phones: list[str]
+    wabas: list[str]
+
+
+def named_in(raw: bytes) -> Named:
+    """Find the ids in a body that nobody has vouched for yet, by a pattern in its bytes.
+
+    Reading it as JSON would let anybody make us build whatever he sends. Account news names no phone number,
+    and is found by the WhatsApp account; many other ids look alike, which only costs a look.
+    """
+    return Named(_found(_PHONE_NAMED, raw), _found(_WABA_NAMED, raw))
+
+
+def _found(pattern: re.Pattern[bytes], raw: bytes) -> list[str]:
+    return sorted({match[1].decode() for match in islice(pattern.finditer(raw), _NAMED_AT_MOST)})
+
+
+def is_signature(header: str) -> bool:
+    """Tell whether ``X-Hub-Signature-256`` has a signature's form; asked before anything is read."""
+    return _SIGNATURE.fullmatch(header.strip().encode("utf-8", "replace")) is not None
 
 
 def signature_ok(raw: bytes, header: bytes | str | None, secrets: Iterable[Secret]) -> bool:
@@ -102,42 +137,6 @@ def parse(payload: object) -> list[Item]:
     return [item for entry in entries for item in _entry(entry)]
 
 
-def phone_number_ids(payload: object) -> set[str]:
-    """Return the ids of all numbers a callback is about, for finding its owner; never raises."""
-    values = (change.get("value") for _, change in _changes(payload))
-    found = (_phone_number_id(value) for value in values if isinstance(value, Mapping))
-    return {number for number in found if number}
-
-
-def waba_ids(payload: object) -> set[str]:
-    """Return the ids of all WhatsApp accounts a callback is about; never raises.
-
-    Template and account news name no phone number, so this is how their owner is found.
-    """
-    return {waba for entry, _ in _changes(payload) if (waba := _identifier(entry.get("id")))}
-
-
-def refs(payload: object) -> set[str]:
-    """Return our own references that a callback's statuses carry; never raises."""
-    found: set[str] = set()
-    for _, change in _changes(payload):
-        value = change.get("value")
-        for status in _list(value.get("statuses")) if isinstance(value, Mapping) else ():
-            ref = status.get("biz_opaque_callback_data") if isinstance(status, Mapping) else None
-            if isinstance(ref, str) and read_ref(ref):
-                found.add(ref)
-    return found
-
-
-def _changes(payload: object) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    entries = payload.get("entry") if isinstance(payload, Mapping) else None
-    for entry in entries if isinstance(entries, list) else []:
-        changes = entry.get("changes") if isinstance(entry, Mapping) else None
-        for change in changes if isinstance(changes, list) else []:
-            if isinstance(change, Mapping):
-                yield entry, change
-
-
 @dataclass(frozen=True, slots=True)
 class _Where:
     """What the items of one change have in common."""
@@ -155,7 +154,7 @@ def _entry(entry: object) -> Iterator[Item]:
     if not isinstance(entry, Mapping):
         yield _Where(None, None, None).broken("entry is not an object", entry)
         return
-    waba_id, at = _identifier(entry.get("id")), _time(entry.get("time"))
+    waba_id, at = identifier(entry.get("id")), _time(entry.get("time"))
     changes = entry.get("changes")
     if not isinstance(changes, list):
         yield _Where(waba_id, None, at).broken("no list of changes", entry)
@@ -167,7 +166,13 @@ def _entry(entry: object) -> Iterator[Item]:
             yield _Where(waba_id, None, at).broken("change without field or value", change)
             continue
         contacts = tuple(item for item in _list(value.get("contacts")) if isinstance(item, Mapping))
-        yield from _change(_Where(waba_id, _phone_number_id(value), at, contacts), field, value)
+        yield from _change(_Where(waba_id, phone_number_of(value), at, contacts), field, value)
+
+
+def read_status(raw: dict[str, Any]) -> StatusUpdate | None:
+    """Read one status that was kept by itself, as it stood in its callback."""
+    item = _guarded(_Where(None, None, None), raw, _status)
+    return item if isinstance(item, StatusUpdate) else None
 
 
 def _change(where: _Where, field: str, value: dict[str, Any]) -> Iterator[Item]:
@@ -175,13 +180,13 @@ def _change(where: _Where, field: str, value: dict[str, Any]) -> Iterator[Item]:
         yield from _each(where, value, "messages", _message)
         yield from _each(where, value, "statuses", _status)
         if "errors" in value:
-            yield _value_errors(where, value)
+            yield _guarded(where, value, _value_errors)
     elif field == "smb_message_echoes":
         yield from _each(where, value, "message_echoes", _echo)
     elif field == "user_preferences":
         yield from _each(where, value, "user_preferences", _preference)
     elif field in _TEMPLATE_FIELDS:
-        yield _template(where, field, value)
+        yield _guarded(where, value, lambda where, value: _template(where, field, value))
     else:
         yield AccountChange(
             waba_id=where.waba_id,
@@ -204,13 +209,26 @@ def _each(
         if not isinstance(item, dict):
             yield where.broken(f"an item of {key} is not an object", item)
             continue
-        yield read(where, item)
+        yield _guarded(where, item, read)
+
+
+def _guarded(where: _Where, item: dict[str, Any], read: Callable[[_Where, dict[str, Any]], Item]) -> Item:
+    """Let a reader that stumbles cost the item it stumbled over, and no other."""
+    try:
+        return read(where, item)
+    except Exception as error:
+        return where.broken(f"could not be read: {error!r}"[:500], item)
+
+
+def _wamid(raw: Mapping[str, Any]) -> str | None:
+    found = text(raw.get("id"))
+    return found if found and len(found) <= _LONGEST_WAMID else None
 
 
 def _status(where: _Where, raw: dict[str, Any]) -> Item:
-    wamid, status, at = text(raw.get("id")), text(raw.get("status")), _time(raw.get("timestamp"))
+    wamid, status, at = _wamid(raw), text(raw.get("status")), _time(raw.get("timestamp"))
     if wamid is None or status is None or at is None:
-        return where.broken("status without id, status or usable timestamp", raw)
+        return where.broken("status without usable id, status or timestamp", raw)
     return StatusUpdate(
         waba_id=where.waba_id,
         phone_number_id=where.phone_number_id,
@@ -218,7 +236,7 @@ def _status(where: _Where, raw: dict[str, Any]) -> Item:
         status=status,
         at=at,
         ref=text(raw.get("biz_opaque_callback_data")),
-        recipient_id=_identifier(raw.get("recipient_id")),
+        recipient_id=identifier(raw.get("recipient_id")),
         recipient_user_id=text(raw.get("recipient_user_id")),
         errors=_errors(raw.get("errors")),
         pricing=_object(raw.get("pricing")),
@@ -228,11 +246,11 @@ def _status(where: _Where, raw: dict[str, Any]) -> Item:
 
 
 def _message(where: _Where, raw: dict[str, Any]) -> Item:
-    wamid, kind, at = text(raw.get("id")), text(raw.get("type")), _time(raw.get("timestamp"))
+    wamid, kind, at = _wamid(raw), text(raw.get("type")), _time(raw.get("timestamp"))
     if wamid is None or at is None:
-        return where.broken("message without id or usable timestamp", raw)
+        return where.broken("message without usable id or timestamp", raw)
     kind = kind or "unknown"
-    sender, user_id = _identifier(raw.get("from")), text(raw.get("from_user_id"))
+    sender, user_id = identifier(raw.get("from")), text(raw.get("from_user_id"))
     contact = _contact(where.contacts, sender, user_id)
     profile = _object(contact.get("profile")) or {}
     return InboundMessage(
@@ -252,14 +270,14 @@ def _message(where: _Where, raw: dict[str, Any]) -> Item:
 
 
 def _echo(where: _Where, raw: dict[str, Any]) -> Item:
-    wamid, at = text(raw.get("id")), _time(raw.get("timestamp"))
+    wamid, at = _wamid(raw), _time(raw.get("timestamp"))
     if wamid is None or at is None:
-        return where.broken("echo without id or usable timestamp", raw)
+        return where.broken("echo without usable id or timestamp", raw)
     return MessageEcho(
         waba_id=where.waba_id,
         phone_number_id=where.phone_number_id,
         wamid=wamid,
-        recipient_id=_identifier(raw.get("to")),
+        recipient_id=identifier(raw.get("to")),
         recipient_user_id=text(raw.get("to_user_id")),
         type=text(raw.get("type")) or "unknown",
         at=at,
@@ -269,7 +287,7 @@ def _echo(where: _Where, raw: dict[str, Any]) -> Item:
 
 
 def _preference(where: _Where, raw: dict[str, Any]) -> Item:
-    wa_id, user_id, value = _identifier(raw.get("wa_id")), text(raw.get("user_id")), text(raw.get("value"))
+    wa_id, user_id, value = identifier(raw.get("wa_id")), text(raw.get("user_id")), text(raw.get("value"))
     if value is None or (wa_id is None and user_id is None):
         return where.broken("preference without person or value", raw)
     return UserPreference(
@@ -285,7 +303,7 @@ def _preference(where: _Where, raw: dict[str, Any]) -> Item:
 
 
 def _template(where: _Where, field: str, value: dict[str, Any]) -> Item:
-    template_id = _identifier(value.get("message_template_id"))
+    template_id = identifier(value.get("message_template_id"))
     if template_id is None:
         return where.broken("template news without template id", value)
     language = text(value.get("message_template_language"))
@@ -333,17 +351,18 @@ def _contact(
     """Return the contact of a sender, found by user ID first: numbers can be hidden or change."""
     for key, wanted in (("user_id", user_id), ("wa_id", sender)):
         for contact in contacts:
-            if wanted is not None and _identifier(contact.get(key)) == wanted:
+            if wanted is not None and identifier(contact.get(key)) == wanted:
                 return contact
     return {}
 
 
-def _phone_number_id(value: Mapping[str, Any]) -> str | None:
+def phone_number_of(value: Mapping[str, Any]) -> str | None:
+    """Return the id of the number that a change is about."""
     metadata = value.get("metadata")
-    return _identifier(metadata.get("phone_number_id")) if isinstance(metadata, Mapping) else None
+    return identifier(metadata.get("phone_number_id")) if isinstance(metadata, Mapping) else None
 
 
-def _identifier(value: object) -> str | None:
+def identifier(value: object) -> str | None:
     """Return an id as text; Meta writes some of them as numbers in callbacks."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if 0 <= value < 10**30 else None

@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class ErrorEnvelope:
     """The parts of ``error`` we use; ``details`` is the most specific text Meta gave."""
 
     code: int | None
@@ -63,15 +63,15 @@ def text(value: object) -> str | None:
     return found[:_TEXT_LIMIT].strip() or None if found else None
 
 
-def error_of(document: object) -> Envelope | None:
+def error_of(document: object) -> ErrorEnvelope | None:
     """Return the error inside a parsed answer, or ``None`` if there is none."""
     error = document.get("error") if isinstance(document, Mapping) else None
     if isinstance(error, str):
-        return Envelope(None, None, text(error), None, None)
+        return ErrorEnvelope(None, None, text(error), None, None)
     if not isinstance(error, Mapping):
         return None
     message = text(error.get("message"))
-    return Envelope(
+    return ErrorEnvelope(
         code=error_code(error.get("code")),
         subcode=error_code(error.get("error_subcode")),
         title=text(_CODE_PREFIX.sub("", message)) if message else None,

@@ -16,7 +16,6 @@ import orjson
 
 from accounts.models import Connection
 from core.http.fields import WA_ID
-from core.storable import storable
 from messaging.compose.drafts import Draft
 from messaging.meta.callbacks import InboundMessage, TemplateChange
 from messaging.models import Message, Status
@@ -191,7 +190,7 @@ def received(number: Connection, message: Message, item: InboundMessage, at: dat
         "wamid": message.wamid,
         "from": _phone(item.sender),
         "fromUserId": item.sender_user_id or None,
-        "profileName": _readable(item.profile_name),
+        "profileName": item.profile_name[:300] if item.profile_name else None,
         "phoneNumberId": number.phone_number_id,
         "to": _phone(number.display_phone),
         "type": message.type,
@@ -211,11 +210,6 @@ def received(number: Connection, message: Message, item: InboundMessage, at: dat
 
 def _phone(text: str | None) -> str | None:
     return text if text and WA_ID.fullmatch(text) else None
-
-
-def _readable(text: str | None) -> str | None:
-    """Take out what JSON readers stumble over; the name is the stranger's own."""
-    return storable(text)[:300] if text else None
 
 
 def _text(value: Any) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from messaging.inbound.apply_callbacks import STATUSES, change_of
-from messaging.meta.callbacks import StatusUpdate, parse
+from messaging.meta.callbacks import read_status
 from messaging.meta.payloads import read_ref
 from messaging.models import IdempotencyKey, Message, OrphanStatus, Status
 from messaging.queue import idempotency
@@ -48,10 +48,9 @@ def _adopt(orphans: list[OrphanStatus]) -> int:
             wamid__in=[orphan.wamid for orphan in orphans], direction=Message.Direction.OUT
         ).values_list("id", "connection_id", "wamid")
     }
-    changes: list[Change] = []
-    done: list[int] = []
+    found: list[tuple[int, Change]] = []
     for orphan in orphans:
-        item = _item(orphan)
+        item = read_status(orphan.item)
         ident = known.get((orphan.connection_id, orphan.wamid))
         if ident is None and item is not None and (ref := read_ref(item.ref)):
             ident = (
@@ -61,18 +60,24 @@ def _adopt(orphans: list[OrphanStatus]) -> int:
             )
         status = STATUSES.get(item.status) if item else None
         if ident is not None and item is not None and status is not None:
-            changes.append(change_of(ident, status, item))
-            done.append(orphan.pk)
-    record(changes)
+            found.append((orphan.pk, change_of(ident, status, item)))
+    done = _recorded(found)
     OrphanStatus.objects.filter(pk__in=done).delete()
     return len(done)
 
 
-def _item(orphan: OrphanStatus) -> StatusUpdate | None:
-    value = {"statuses": [orphan.item], "metadata": {"phone_number_id": "0"}}
-    payload = {"entry": [{"id": "0", "changes": [{"field": "messages", "value": value}]}]}
-    items = parse(payload)
-    return items[0] if items and isinstance(items[0], StatusUpdate) else None
+def _recorded(found: list[tuple[int, Change]]) -> list[int]:
+    """Record changes together, or one by one if that fails; returns the orphans whose change is recorded."""
+    try:
+        with transaction.atomic():
+            record(change for _, change in found)
+        return [orphan for orphan, _ in found]
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("a kept status could not be recorded", orphans=[orphan for orphan, _ in found])
+        # One that nobody can record must not keep the others waiting until it is forgotten.
+        return [] if len(found) == 1 else [done for one in found for done in _recorded([one])]
 
 
 def expire() -> int:

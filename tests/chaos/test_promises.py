@@ -367,6 +367,25 @@ def test_a_signature_is_checked_over_the_bytes_that_came(stage):
     assert stage.call_back(raw).status_code == 200
 
 
+def test_half_a_surrogate_pair_costs_no_healthy_neighbour(stage):
+    message = stage.due()[0]
+    odd = {"from": "1", "timestamp": "1700000000", "type": "text", "text": {"body": "HALF"}}
+    status = {"id": "wamid.1", "status": "read", "timestamp": "1700000000"}
+    raw = stage.envelope(
+        {"messages": [odd], "statuses": [status | {"biz_opaque_callback_data": f"hm:{message.pk}"}]}
+    )
+    assert stage.call_back(raw.replace(b"HALF", b"\\ud83d")).status_code == 200
+    assert stage.apply() == 1
+    assert stage.row(message).status == Status.READ
+    assert len(InboundEvent.objects.get().parked) == 1
+
+
+def test_what_is_signed_is_kept_whatever_it_is(stage):
+    assert stage.call_back(b"no JSON").status_code == 200
+    stage.apply()
+    assert "not JSON" in InboundEvent.objects.get().parked[0]["reason"]
+
+
 def test_a_callback_is_answered_with_200_only_when_it_is_stored(stage, monkeypatch):
     def gone(**_):
         raise OperationalError("gone")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Invalid
-from core.json import LARGEST, read_object
+from core.json import LARGEST, has_more_values, is_deeper, read_object
 from tests.support.json_texts import ACCEPTED, REFUSED
 
 
@@ -93,6 +94,63 @@ def test_its_cost_grows_no_faster_than_the_text(attack):
     small, large = _cost(attack(25_000)), _cost(attack(100_000))
     # Four times the text: about 4 when linear, 16 when quadratic.
     assert large < max(small, 0.001) * 9
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"messages":[' + piece * (6_000_000 // len(piece)) + b"1]}"
+        for piece in (b"[],", b"{},", b'"",', b"1,")
+    ],
+    ids=["lists", "objects", "texts", "numbers"],
+)
+def test_a_body_that_would_cost_too_much_is_refused_for_the_price_of_a_look(raw):
+    tracemalloc.start()
+    try:
+        started = time.process_time()
+        with pytest.raises(Invalid, match="Validation"):
+            read_object(raw, max_keys=250_000, max_values=500_000)
+        took, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Reading them costs one to three seconds and up to 150 MB.
+    assert took < 0.3
+    assert peak < 2_000_000
+
+
+def _plain(raw: bytes) -> tuple[int, int]:
+    """Count the values and the levels of a text the slow way: by reading it."""
+    values, levels = 0, 0
+    waiting = [(json.loads(raw), 1)]
+    while waiting:
+        value, level = waiting.pop()
+        inner = (
+            list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else None
+        )
+        if inner is not None:
+            values, levels = values + len(inner), max(levels, level)
+            waiting += [(one, level + 1) for one in inner]
+    return values, levels
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=st.recursive(
+        st.text('a"\\[]{},:', max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text('"\\,[', max_size=3), inner, max_size=3)
+        ),
+        max_leaves=12,
+    )
+)
+def test_it_counts_values_and_levels_as_reading_would(value):
+    raw = json.dumps([value]).encode()
+    values, levels = _plain(raw)
+    assert is_deeper(raw, levels - 1)
+    assert not is_deeper(raw, levels)
+    assert has_more_values(raw, values - 1)
+    # It may count an empty list for one value more, never for less.
+    assert not has_more_values(raw, values + raw.count(b"[") + raw.count(b"{"))
 
 
 bounded_text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from messaging.meta.callback_envelope import Envelope
 from messaging.meta.callbacks import (
     AccountChange,
     Broken,
@@ -17,8 +18,6 @@ from messaging.meta.callbacks import (
     UserPreference,
     ValueErrors,
     parse,
-    phone_number_ids,
-    waba_ids,
 )
 from messaging.meta.codes import Outcome
 from tests.support.examples import PERSON, PERSON_NAME, PHONE_NUMBER_ID, callbacks
@@ -61,7 +60,7 @@ def test_a_callback_of_every_kind_is_read_without_a_broken_part():
         assert items, name
         assert not [item for item in items if isinstance(item, Broken)], name
         assert all(item.waba_id and item.phone_number_id == PHONE_NUMBER_ID for item in items), name
-        assert phone_number_ids(example) == {PHONE_NUMBER_ID}
+        assert Envelope.of(example).phone_number_ids == {PHONE_NUMBER_ID}
         expected = AccountChange if name.startswith("group_") else InboundMessage
         assert all(isinstance(item, expected) for item in items), name
 
@@ -357,8 +356,8 @@ def test_every_entry_change_and_number_is_read():
     kinds = [type(item).__name__ for item in items]
     assert kinds == ["StatusUpdate", "Broken", "Broken", "Broken", "StatusUpdate"]
     assert (items[4].waba_id, items[4].phone_number_id) == ("99", "123456")
-    assert phone_number_ids(payload) == {NUMBER, "123456"}
-    assert waba_ids(payload) == {WABA, "99"}
+    assert Envelope.of(payload).phone_number_ids == {NUMBER, "123456"}
+    assert Envelope.of(payload).waba_ids == {WABA, "99"}
 
 
 @pytest.mark.parametrize(
@@ -368,4 +367,4 @@ def test_every_entry_change_and_number_is_read():
 def test_what_is_no_callback_is_one_broken_item(payload):
     [item] = parse(payload)
     assert isinstance(item, Broken)
-    assert phone_number_ids(payload) == set()
+    assert Envelope.of(payload).phone_number_ids == set()

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from core.secret import Secret
-from messaging.meta.callbacks import signature_ok
+from messaging.meta.callbacks import is_signature, named_in, signature_ok
 
 SECRET = Secret("app-secret")
 # Escaped the way Meta does it, which no JSON library writes again by itself.
@@ -87,3 +87,25 @@ def test_an_empty_secret_beside_a_real_one_opens_nothing():
 
 def test_it_takes_a_secret_beyond_ascii():
     assert signature_ok(RAW, signed(secret="schlüssel"), [Secret("schlüssel")])
+
+
+@pytest.mark.parametrize(("what", "header"), GOOD)
+def test_a_signature_is_known_by_its_form(what, header):
+    assert is_signature(header.decode() if isinstance(header, bytes) else header)
+
+
+@pytest.mark.parametrize("header", ["", "x", "sha256=", signed()[:-1], signed() + "0", "sha256=" + "é" * 64])
+def test_what_has_not_the_form_of_a_signature_is_none(header):
+    assert not is_signature(header)
+
+
+def test_ids_are_found_in_the_bytes_and_not_in_what_somebody_wrote():
+    said = json.dumps('"phone_number_id":"666","id":"667"').encode()
+    raw = (
+        b'{"entry":[{"id" : "42","changes":[{"value":{"metadata":{"phone_number_id":"7"},"text":%s}}]}]}'
+        % said
+    )
+    named = named_in(raw.replace(b'"7"', b"7"))
+    assert (named.phones, named.wabas) == (["7"], ["42"])
+    assert named_in(raw) == named
+    assert named_in(b"\xff{") == named_in(b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from core.json import LARGEST, MAX_DEPTH, MAX_DIGITS, MAX_KEYS
+from core.json import LARGEST, MAX_DEPTH, MAX_DIGITS, MAX_KEYS, MAX_VALUES
 
 
 def nested(depth: int) -> bytes:
@@ -82,6 +82,14 @@ REFUSED = {
     "True": b'{"a":True}',
     "a non-breaking space": '{"a":\u00a01}'.encode(),
     "too many keys": json.dumps({str(n): 1 for n in range(MAX_KEYS + 1)}).encode(),
+    "too many lists": b'{"a":[' + b"[]," * MAX_VALUES + b"[]]}",
+    "too many numbers": b'{"a":[' + b"1," * MAX_VALUES + b"1]}",
+    "too many texts": b'{"a":[' + b'"",' * MAX_VALUES + b'""]}',
+    "too many values behind a text of commas": b'{"a":"'
+    + b"," * 9
+    + b'","b":['
+    + b"1," * MAX_VALUES
+    + b"1]}",
     "too many keys in all": json.dumps({"l": [{str(n): 1 for n in range(11)}] * 100}).encode(),
 }
 
@@ -93,6 +101,19 @@ ACCEPTED = {
     "brackets in a string": (b'{"a":"' + b"[{" * 100 + b'"}', {"a": "[{" * 100}),
     "brackets behind an escaped quote": (b'{"a":"\\"' + b"[" * 100 + b'"}', {"a": '"' + "[" * 100}),
     "brackets behind a backslash": (b'{"a":"\\\\","b":[[]]}', {"a": "\\", "b": [[]]}),
+    "a text of commas and brackets": (b'{"a":"' + b",[{" * MAX_VALUES + b'"}', {"a": ",[{" * MAX_VALUES}),
+    "commas behind an escaped quote": (
+        b'{"a":"\\"' + b"," * MAX_VALUES + b'"}',
+        {"a": '"' + "," * MAX_VALUES},
+    ),
+    "commas between escaped backslashes": (
+        b'{"a":"\\\\","b":"' + b"\\\\," * MAX_VALUES + b'"}',
+        {"a": "\\", "b": "\\," * MAX_VALUES},
+    ),
+    "as many values as allowed": (
+        b'{"a":[' + b"1," * (MAX_VALUES - 3) + b"1]}",
+        {"a": [1] * (MAX_VALUES - 2)},
+    ),
     "every escape": (rb'{"a":"\"\\\/\b\f\n\r\t\u0041"}', {"a": '"\\/\b\f\n\r\tA'}),
     "a surrogate pair": (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}),
     "the same as raw bytes": ('{"a":"😀"}'.encode(), {"a": "😀"}),

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from messaging.inbound import apply_callbacks as inbound_apply_callbacks
+from messaging.meta.callback_envelope import Envelope
 from messaging.models import Message, MessageEvent, OrphanStatus, Status
 from messaging.tasks import apply_meta
 from messaging.upkeep import housekeeping
@@ -151,14 +152,14 @@ def test_every_entry_change_and_item_counts_by_itself(number):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_callback_that_explodes_harms_only_itself(number, monkeypatch):
-    real = inbound_apply_callbacks.parse
+    real = Envelope.items
 
-    def explosive(payload):
-        if "bomb" in payload:
+    def explosive(envelope):
+        if "bomb" in envelope.body:
             raise RuntimeError("boom")
-        return real(payload)
+        return real(envelope)
 
-    monkeypatch.setattr(inbound_apply_callbacks, "parse", explosive)
+    monkeypatch.setattr(Envelope, "items", explosive)
     messages = make_due(number, 5, status=Status.SUBMITTING)
     bodies = [envelope(number, statuses=[status_for(one, "sent")]) for one in messages]
     for body in [*bodies[:2], {"bomb": 1}, *bodies[2:]]:
@@ -256,6 +257,27 @@ def test_an_orphan_is_not_adopted_by_another_numbers_message(number, charlie):
     stranger = make_due(connect(charlie), status=Status.SENT, wamid="wamid.later", due_at=None)[0]
     assert housekeeping.adopt_orphans() == 0
     assert status_of(stranger) == "sent"
+
+
+@pytest.mark.django_db
+def test_an_orphan_that_cannot_be_recorded_does_not_keep_the_others_waiting(number):
+    post(envelope(number, statuses=[status_item(f"wamid.{name}", "read") for name in ("odd", "later")]))
+    apply_callbacks()
+    ours = make_due(number, status=Status.SENT, wamid="wamid.later", due_at=None)[0]
+    make_due(number, status=Status.SENT, wamid="wamid.odd", due_at=None)
+    real = housekeeping.record
+
+    def fails(changes):
+        changes = list(changes)
+        if any(change.wamid == "wamid.odd" for change in changes):
+            raise ValueError("no column takes this")
+        return real(changes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(housekeeping, "record", fails)
+        assert housekeeping.adopt_orphans() == 1
+    assert status_of(ours) == "read"
+    assert housekeeping.adopt_orphans() == 1
 
 
 @pytest.mark.django_db

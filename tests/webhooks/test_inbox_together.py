@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from messaging.compose import recipients
 from messaging.inbound import apply_callbacks
+from messaging.meta.callback_envelope import Envelope
 from messaging.models import Contact, Message
 from tests.support.meta import envelope, make_due, post, text_item, together
 from webhooks.incoming import inbox
@@ -23,7 +24,7 @@ PEOPLE = [f"1415555{n:04d}" for n in range(40)]
 
 def callback(number, worker: int, people: list[str]) -> apply_callbacks.Callback:
     messages = [text_item(f"wamid.{worker}.{phone}", phone) for phone in people]
-    return apply_callbacks.Callback(uuid.uuid4(), None, envelope(number, messages=messages))
+    return apply_callbacks.Callback(uuid.uuid4(), None, Envelope.of(envelope(number, messages=messages)))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known people", "new people"])
@@ -44,9 +45,8 @@ def test_workers_that_meet_the_same_people_in_opposite_order_do_not_deadlock(num
 def test_what_one_person_wrote_keeps_its_order(number):
     writes = [text_item(f"wamid.{n}", PEOPLE[n % 3], f"{n}") for n in range(12)]
     with transaction.atomic():
-        apply_callbacks.apply(
-            [apply_callbacks.Callback(uuid.uuid4(), None, envelope(number, messages=writes))]
-        )
+        opened = Envelope.of(envelope(number, messages=writes))
+        apply_callbacks.apply([apply_callbacks.Callback(uuid.uuid4(), None, opened)])
     for which in range(3):
         bodies = Message.objects.filter(recipient=PEOPLE[which]).order_by("pk").values_list("body", flat=True)
         assert [int(body) for body in bodies] == [n for n in range(12) if n % 3 == which]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from accounts.models import Connection
-from messaging.meta.callbacks import phone_number_ids
+from messaging.inbound.apply_callbacks import open_envelope
 from messaging.models import Message
 from tests import factories
 from tests.support.examples import callbacks
@@ -21,12 +21,8 @@ def bodies() -> dict[str, bytes]:
     return {name: json.dumps(example).encode() for name, example in callbacks().items()}
 
 
-def payload_of(raw: bytes):
-    return json.loads(raw)
-
-
 def test_every_example_is_taken_and_applied(alice):
-    named = set().union(*(phone_number_ids(payload_of(raw)) for raw in bodies().values()))
+    named = set().union(*(open_envelope(raw).phone_number_ids for raw in bodies().values()))
     # One account owns one default number; the examples speak of one or two.
     for ident in sorted(named):
         owner = alice if not Connection.objects.exists() else factories.make_account()

@@ -14,7 +14,7 @@ from accounts.models import Connection
 from billing import tasks as billing_tasks
 from billing.mails import QuotaWarning
 from devstack.meta import inbound
-from messaging.meta.callbacks import phone_number_ids
+from messaging.inbound.apply_callbacks import open_envelope
 from messaging.models import Message, Status
 from messaging.send import pacing
 from tests import factories
@@ -31,7 +31,7 @@ from tests.support.meta import (
     status_for,
     text_item,
 )
-from tests.webhooks.test_meta_examples import bodies, payload_of
+from tests.webhooks.test_meta_examples import bodies
 from webhooks.models import Event
 from webhooks.outgoing import pulling
 from webhooks.outgoing.catalogue import CATALOGUE
@@ -147,7 +147,7 @@ def test_every_type_of_message_that_a_person_can_write(meta, number):
 
 
 def test_callbacks_as_metas_examples_have_them(alice):
-    named = set().union(*(phone_number_ids(payload_of(raw)) for raw in bodies().values()))
+    named = set().union(*(open_envelope(raw).phone_number_ids for raw in bodies().values()))
     for ident in sorted(named):
         owner = alice if not Connection.objects.exists() else factories.make_account()
         pulling.page(owner.pk, after=None)

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import orjson
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -16,7 +15,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from core.correlation import correlation_id
 from core.failpoints import failpoint
 from core.ids import uuid7
-from core.sql import hot
+from core.json_signed import written
+from core.sql import hot, rows_as
 from webhooks.incoming import archive
 from webhooks.models import InboundEvent
 
@@ -29,7 +29,7 @@ MAX_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A claimed callback."""
+    """A claimed callback: a row of ``_CLAIM``."""
 
     id: uuid.UUID
     token: int
@@ -66,8 +66,8 @@ WITH picked AS MATERIALIZED (
 UPDATE webhooks_inboundevent e
 SET lease_token = e.lease_token + 1, due_at = now() + make_interval(secs => %s), attempts = e.attempts + 1
 WHERE e.id IN (SELECT id FROM picked)
-RETURNING e.id, e.lease_token, e.account_id, e.raw, e.attempts, e.correlation_id,
-          e.applied_at IS NOT NULL AND e.parked = '[]'
+RETURNING e.id, e.lease_token AS token, e.account_id, e.raw AS kept, e.attempts, e.correlation_id,
+          e.applied_at IS NOT NULL AND e.parked = '[]' AS again
 """
 _DONE = """
 UPDATE webhooks_inboundevent e SET due_at = NULL, applied_at = now(), parked = u.parked, names = ''
@@ -141,12 +141,7 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
 
 @transaction.atomic
 def _claim(source: InboundEvent.Source) -> list[Held]:
-    with hot() as cursor:
-        cursor.execute(_CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
-        held = [
-            Held(ident, token, account_id, bytes(kept), attempts, correlation, again)
-            for ident, token, account_id, kept, attempts, correlation, again in cursor.fetchall()
-        ]
+    held = rows_as(Held, _CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
     return sorted(held, key=lambda one: one.id)
 
 
@@ -159,7 +154,7 @@ def _apply(held: Sequence[Held], apply: Apply) -> int:
             [
                 [one.id for one in held],
                 [one.token for one in held],
-                [orjson.dumps(parked.get(one.id, [])).decode() for one in held],
+                [written(parked.get(one.id, [])) for one in held],
             ],
         )
     failpoint("inbox.before_commit")
@@ -173,5 +168,5 @@ def _try_later(one: Held, error: Exception) -> None:
         if isinstance(error, OperationalError | InterfaceError):
             cursor.execute(_SOON, [one.id, one.token])
             return
-        reason = orjson.dumps([{"reason": repr(error)[:500]}]).decode()
+        reason = written([{"reason": repr(error)[:500]}])
         cursor.execute(_LATER, [MAX_ATTEMPTS, reason, one.id, one.token])

@@ -183,6 +183,7 @@ class SendBulk(KeyView):
 
     max_body_bytes = 8 * 1024 * 1024
     max_keys = 250_000
+    max_values = 500_000
 
     @extend_schema(
         operation_id="sendBulk",

@@ -32,6 +32,7 @@ class LintTemplates(V1View):
 
     max_body_bytes = 2 * 1024 * 1024
     max_keys = 100_000
+    max_values = 200_000
 
     @extend_schema(
         operation_id="lintWhatsAppTemplate",
