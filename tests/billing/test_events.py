@@ -19,7 +19,7 @@ from billing.models import Customer, StripeEvent, Subscription
 from devstack.stripe import seed
 from devstack.stripe.wire import signature
 from tests.factories import Api, make_account
-from tests.support.json_texts import REFUSED
+from tests.support.json_texts import REFUSED, nested
 
 pytestmark = pytest.mark.django_db
 
@@ -90,8 +90,9 @@ def test_forged_old_foreign_and_broken_events_leave_no_row(stripe):
         "of the future": stripe.send(some_event(), at=now + 3_600),
         "unsigned": Client().post("/webhooks/stripe", some_event(), content_type="application/json"),
         "of real money": stripe.send(some_event(livemode=True)),
-        "without a mode": stripe.send(some_event(livemode=None)),
-        "no event": stripe.send({"id": "evt_1", "livemode": False}),
+        "no type": stripe.send({"id": "evt_1", "livemode": False}),
+        "an empty type": stripe.send(some_event(type="")),
+        "no id": stripe.send(some_event(id=None)),
         "no text": stripe.send(some_event(id={"a": 1})),
         "no list": stripe.send([1, 2]),
         "a long name": stripe.send(some_event(id="e" * 101)),
@@ -99,8 +100,8 @@ def test_forged_old_foreign_and_broken_events_leave_no_row(stripe):
     statuses = {name: answer.status_code for name, answer in answers.items()}
     assert statuses == {
         **dict.fromkeys(("forged", "old", "of the future", "unsigned"), 401),
-        **dict.fromkeys(("of real money", "without a mode", "no event", "no text", "no list"), 400),
-        "a long name": 400,
+        **dict.fromkeys(("of real money", "no type", "an empty type", "no id", "no text"), 400),
+        **dict.fromkeys(("no list", "a long name"), 400),
     }
     assert not StripeEvent.objects.exists()
 
@@ -154,6 +155,33 @@ def test_no_doubtful_json_is_stored_or_crashes(stripe):
             assert answer.status_code in expected, (name, answer.content)
     events.drain()
     assert not StripeEvent.objects.exclude(customer="").exists()
+
+
+STYLES = {
+    "NUL": b'"a\\u0000b"',
+    "half a pair": b'"\\ud83d"',
+    "a long number": b"123456789012345678901234",
+    "a number beyond a double": b"1e400",
+    "NaN": b"NaN",
+    "a key twice": b'{"a":1,"a":2}',
+    "a raw line break": b'"a\nb"',
+    "broken UTF-8": b'"\xff"',
+    "20 levels": nested(20),
+}
+
+
+@pytest.mark.parametrize("value", STYLES.values(), ids=STYLES.keys())
+def test_an_event_needs_an_id_and_a_type_and_no_style(stripe, value):
+    for raw in (
+        b'{"id":"evt_1","type":"customer.subscription.updated","metadata":%s}' % value,
+        b'\xef\xbb\xbf{"id":"evt_2","type":"customer.subscription.updated","metadata":%s,"type":"x"}' % value,
+        b'{"id":"evt_3","type":"customer.updated","data":{"object":{"object":"customer","id":%s}}}' % value,
+    ):
+        header = signature(raw, [seed.WEBHOOK_SECRET], int(time.time()))
+        answer = Api().send("POST", "/webhooks/stripe", raw, HTTP_STRIPE_SIGNATURE=header)
+        assert answer.status_code == 200, answer.content
+    assert StripeEvent.objects.count() == 3
+    assert events.drain() == 2  # nobody watches "x"
 
 
 def test_what_nobody_watches_is_stored_and_left(stripe):
