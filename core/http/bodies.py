@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from core import memory
+
 #: bytes of a body in chunks; as much as the largest JSON body that any address reads (a file has its length)
 LARGEST = 8 * 1024 * 1024
 #: of a larger one nothing is kept: this length is told, and every address says that it is too large
 TOO_LARGE = 2**40
+#: bytes of a body from which on it is worth asking whether the process can give memory back
+LARGE = 1024 * 1024
 #: bytes that are read of what nobody wanted, so that the answer arrives; whoever sends more may lose it
 LEFT_MOST = 16 * 1024 * 1024
 _IN_MEMORY = 256 * 1024
@@ -42,7 +46,14 @@ class WholeBodies:
             _measure(environ)
         answer = self.application(environ, start_response)
         _read_the_rest(body)  # nothing of the answer has been sent yet
+        if _length(environ) > LARGE:
+            memory.give_back()
         return answer
+
+
+def _length(environ: dict[str, Any]) -> int:
+    announced = environ.get("CONTENT_LENGTH") or "0"
+    return int(announced) if announced.isascii() and announced.isdigit() else 0
 
 
 def _measure(environ: dict[str, Any]) -> None:
