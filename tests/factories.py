@@ -150,8 +150,9 @@ def refusal(error: str, page: str) -> dict[str, Any]:
 
 
 def without_trace(answer: Any) -> tuple[int, bytes, dict[str, str]]:
-    """Return everything an outsider can compare of two answers; only the request's own id is left out."""
-    headers = {name: value for name, value in answer.headers.items() if name != "X-Correlation-ID"}
+    """Return what an outsider can compare of two answers: all but the request's own id and count."""
+    own = ("X-Correlation-ID", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    headers = {name: value for name, value in answer.headers.items() if name not in own}
     return answer.status_code, answer.content, headers
 
 
