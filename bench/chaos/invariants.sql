@@ -36,11 +36,11 @@ WHERE m.due_at < now() - interval '60 seconds'
        AND (c.paused_until IS NULL OR c.paused_until < now() - interval '60 seconds')
        AND (c.next_slot_at IS NULL OR c.next_slot_at < now())));
 
--- I5: nothing happens to a message twice: at most one sent, one delivered, one read in its timeline
+-- I5: nothing happens to a message twice: at most one sent, one delivered, one read for each time it was queued
 SELECT count(*) FROM (
-    SELECT message_id FROM messaging_messageevent
-    WHERE status IN ('sent', 'delivered', 'read', 'canceled', 'received')
-    GROUP BY message_id, status HAVING count(*) > 1) AS twice;
+    SELECT e.message_id FROM messaging_messageevent e JOIN messaging_message m ON m.id = e.message_id
+    WHERE e.status IN ('sent', 'delivered', 'read', 'canceled', 'received')
+    GROUP BY e.message_id, e.status, m.round HAVING count(*) > m.round + 1) AS twice;
 
 -- I5b: no two messages carry the same id of Meta's
 SELECT count(*) FROM (
@@ -87,10 +87,12 @@ WHERE m.direction = 'out' AND m.status IN ('sent', 'delivered', 'read', 'failed'
 -- I7b: a delivery is due exactly while it is pending
 SELECT count(*) FROM webhooks_delivery d WHERE (d.status = 'pending') <> (d.due_at IS NOT NULL);
 
--- I8: the counter of sent messages is the number of sent messages
+-- I8: the counter of sent messages is the number of messages that were accepted, now or before a retry
 SELECT count(*) FROM accounts_account a
 WHERE a.messages_sent <> (SELECT count(*) FROM messaging_message m
-    WHERE m.account_id = a.id AND m.direction = 'out' AND m.sent_at IS NOT NULL AND NOT m.dry_run);
+    WHERE m.account_id = a.id AND m.direction = 'out' AND NOT m.dry_run
+      AND (m.sent_at IS NOT NULL OR (m.round > 0 AND EXISTS (
+          SELECT 1 FROM messaging_messageevent e WHERE e.message_id = m.id AND e.status = 'sent'))));
 
 -- I8b: the tallies that analytics read are the numbers of messages by their end
 SELECT count(*) FROM (

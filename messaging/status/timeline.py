@@ -60,7 +60,8 @@ _JSON = frozenset({"error_detail", "pricing"})
 _READ = (
     "id, account_id, dry_run, status, sequence, lease_token, attempts, crashes, due_at, submitted_at, "
     "wamid, sent_at, delivered_at, read_at, failed_at, failure, error_code, error_message, "
-    "error_detail::text, pricing::text, created_at, coalesce(content->'template'->>'name', '')"
+    "error_detail::text, pricing::text, created_at, coalesce(content->'template'->>'name', ''), "
+    "round"
 )
 _LOCK = f"SELECT {_READ}, now() FROM messaging_message WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _UPDATE = (
@@ -199,12 +200,17 @@ def _detail(row: Row, step: Step) -> str | None:
 
 
 def _count_sent(cursor: Any, before: dict[uuid.UUID, Row], after: dict[uuid.UUID, Row]) -> None:
-    """Add newly accepted messages to their accounts' lifetime counter (W39; dry runs do not count)."""
-    counts = Counter(
-        row.account_id
-        for row in after.values()
-        if row.sent_at and not before[row.id].sent_at and not row.dry_run
-    )
+    """Add newly accepted messages to their accounts' lifetime counter (W39; dry runs do not count).
+
+    As in the statistics, a message counts once: not again when it is accepted again after a retry.
+    """
+    fresh = [row for row in after.values() if row.sent_at and not before[row.id].sent_at and not row.dry_run]
+    retried = [row.id for row in fresh if row.round]
+    known: set[uuid.UUID] = set()
+    if retried:
+        cursor.execute(_ACCEPTED_BEFORE, [retried])
+        known = {ident for (ident,) in cursor.fetchall()}
+    counts = Counter(row.account_id for row in fresh if row.id not in known)
     for account_id in sorted(counts):
         cursor.execute(
             "UPDATE accounts_account SET messages_sent = messages_sent + %s WHERE id = %s",
@@ -212,6 +218,13 @@ def _count_sent(cursor: Any, before: dict[uuid.UUID, Row], after: dict[uuid.UUID
         )
 
 
+# In an earlier round: before the last time that it was queued.
+_ACCEPTED_BEFORE = """
+SELECT DISTINCT e.message_id FROM messaging_messageevent e
+WHERE e.message_id = ANY(%s) AND e.status IN ('sent', 'delivered', 'read')
+  AND e.sequence < (SELECT max(q.sequence) FROM messaging_messageevent q
+                    WHERE q.message_id = e.message_id AND q.status = 'queued')
+"""
 _MARK = """
 WITH held AS (
     SELECT m.id, m.status FROM messaging_message m

@@ -107,6 +107,8 @@ class Row:
     created_at: datetime
     #: name of its template; empty for other kinds
     template: str
+    #: how often it was retried by hand
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from core.jobs import threads
 from messaging.meta.client import Accepted
 from messaging.models import Message, OrphanStatus, Status
 from messaging.queue import queueing
+from messaging.reports import analytics
 from messaging.send import worker as send_worker
 from messaging.send.claims import claim
 from messaging.status.timeline import Change, mark, record
@@ -515,3 +516,15 @@ def test_the_counter_of_sent_messages_counts_each_once(stage):
     record([Change(message.pk, Status.DELIVERED, wamid=stage.row(message).wamid)])
     stage.account.refresh_from_db()
     assert stage.account.messages_sent == 1
+
+
+def test_a_retried_message_is_counted_once(stage):
+    """By the account's counter as by the statistics, although WhatsApp accepted it twice."""
+    message = stage.due()[0]
+    stage.drain()
+    record([Change(message.pk, Status.FAILED, wamid=stage.row(message).wamid)])
+    assert factories.api(stage.account).post_json(f"/messages/{message.pk}/retry").status_code == 202
+    stage.drain()
+    assert (stage.row(message).status, stage.at_meta(message)) == (Status.SENT, 2)
+    stage.account.refresh_from_db()
+    assert stage.account.messages_sent == analytics.summary(stage.account).total == 1

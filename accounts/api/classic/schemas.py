@@ -32,7 +32,9 @@ class Me(serializers.Serializer[Any]):
     name = serializers.CharField()
     email = serializers.CharField()
     plan = serializers.ChoiceField(["free", "basic", "pro", "enterprise"])
-    messagesSent = serializers.IntegerField(help_text="Messages that WhatsApp accepted, ever.")
+    messagesSent = serializers.IntegerField(
+        help_text="Messages that WhatsApp accepted, ever; each once, however often retried."
+    )
     byocConfigured = serializers.BooleanField(help_text="Whether Meta credentials are saved.")
     webhookUrl = serializers.CharField(allow_null=True)
 
