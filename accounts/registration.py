@@ -61,6 +61,8 @@ def register(
             user = User.objects.filter(email__iexact=email).first()
             if user is None:
                 user = User.objects.create_user(email, password, name=name)
+            elif password is not None:
+                User().set_password(password)  # as long as for an address that is new: nothing is kept
             if proven:
                 prove(user, email)
             Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -13,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import vault
 from accounts.models import User
-from core.http.clientip import client_ip
+from core.http.clientip import bucket, client_ip
 from core.secret import Secret
 from core.ui.people import zone_of
 
@@ -21,6 +23,7 @@ from core.ui.people import zone_of
 CODE = "development_code"
 #: the place that sealed second factors are bound to
 CONTEXT = "mfa"
+_ABSOLUTE = re.compile(r"https?://[^/]*(?=/)")
 
 
 class Adapter(DefaultAccountAdapter):
@@ -30,12 +33,43 @@ class Adapter(DefaultAccountAdapter):
         """Count tries by the address that our own proxies name."""
         return client_ip(request)
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count wrong passwords by who guesses and at what; a stranger's guesses lock nobody else out.
+
+        allauth counts them for the account alone (five from anywhere shut it for everybody) and under the
+        request's Host (another port begins anew).
+        """
+        login = str(credentials.get("email") or credentials.get("username") or "").lower()
+        return f"{bucket(client_ip(request))}:{login}"
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail; on a development server the page shows the code too, since its mails go nowhere."""
+        """Send a mail; on a development server the page shows the code too, since its mails go nowhere.
+
+        Its links lead to PUBLIC_URL, whatever Host the request named: who asks for somebody else's mail
+        chooses that header.
+        """
         request = self.request
+        context = {"current_site": _HOUSE, **context}
+        for name, value in context.items():
+            if isinstance(value, str) and _ABSOLUTE.match(value):
+                context[name] = settings.PUBLIC_URL + _ABSOLUTE.sub("", value)
         if settings.DEVELOPMENT and "code" in context and request is not None:
             request.session[CODE] = str(context["code"])
         super().send_mail(template_prefix, email, context)
+
+
+class _House:
+    """What mails call this service (allauth asks a site for both)."""
+
+    name = "Hermod"
+
+    @property
+    def domain(self) -> str:
+        """Return the host that people know."""
+        return urlsplit(settings.PUBLIC_URL).netloc
+
+
+_HOUSE = _House()
 
 
 class SignUpForm(forms.Form):

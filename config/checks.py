@@ -161,7 +161,7 @@ def switches_are_safe(**_: Any) -> list[checks.CheckMessage]:
             found.append(
                 checks.Error(
                     "ALLOWED_HOSTS allows every host.",
-                    hint="Name your hosts; links in mails are built from the Host header.",
+                    hint="Name your hosts; the pages are served under these names alone.",
                     id="hermod.E012",
                 )
             )

@@ -237,6 +237,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.signing_in.SignUpForm"
+ACCOUNT_FORMS = {"signup": "accounts.signing_up.Form"}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 # A code is typed into the browser that asked for it. A link would prove the address for whoever began.
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
