@@ -14,6 +14,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from core.correlation import correlation_id
+from core.http.bodies import is_page, most_of
+from core.http.wire import content_length
 
 log = structlog.get_logger(__name__)
 
@@ -71,9 +73,24 @@ class PeopleMiddleware:
         return trouble(request, status=500)
 
 
-def trouble(request: HttpRequest, *, status: int, stale: bool = False) -> HttpResponse:
+class FormBoundsMiddleware:
+    """Refuses a form that is larger than its page takes by its length alone, before Django reads it.
+
+    Django writes each file of a form to the disk, whole, before any view or check of ours sees the form.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_page(request.path) and content_length(request) > most_of(request.path):
+            return trouble(request, status=413, large=True)
+        return self.get_response(request)
+
+
+def trouble(request: HttpRequest, *, status: int, stale: bool = False, large: bool = False) -> HttpResponse:
     """Draw the page for what went wrong; it asks neither session nor database for anything."""
-    context = {"reference": correlation_id(), "stale": stale, **ui(request)}
+    context = {"reference": correlation_id(), "stale": stale, "large": large, **ui(request)}
     return HttpResponse(render_to_string("ui/trouble.html", context), status=status)
 
 

@@ -15,8 +15,12 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
+from django.urls import get_resolver
 
-from core.http.bodies import LARGEST, LEFT_MOST, TOO_LARGE, WholeBodies
+from core.http.bodies import FILE, FORM, LARGEST, LEFT_MOST, TOO_LARGE, WholeBodies, is_page, most_of
+from messaging.api.classic import media
+from messaging.api.v1 import manage_templates
+from messaging.dashboard import sheets
 from tests.factories import make_account, make_key
 
 BODY = b'{"to": "14155552671", "message": "Hello", "dry_run": true}'
@@ -109,6 +113,55 @@ def test_a_length_is_measured_only_where_none_is_given_and_the_body_ends(headers
     assert seen == [(length, BODY)]
 
 
+def _views(found: list[Any], before: str = "/") -> Iterator[tuple[str, Any]]:
+    for one in found:
+        here = before + str(one.pattern).removeprefix("^")
+        if hasattr(one, "url_patterns"):
+            yield from _views(one.url_patterns, here)
+        else:
+            yield here, one.callback
+
+
+def test_every_address_whose_forms_are_read_before_its_view_runs_is_bounded_as_a_form():
+    """Django's CSRF check reads them, files too, unless a view is exempt from it."""
+    read = [
+        path for path, view in _views(get_resolver().url_patterns) if not getattr(view, "csrf_exempt", False)
+    ]
+    assert len(read) > 100
+    assert [path for path in read if not is_page(path.split("(")[0].rstrip("?"))] == []
+
+
+def test_no_view_takes_more_than_its_address():
+    """The outer bound must not be in the way of what a view says of itself."""
+    for path, view in _views(get_resolver().url_patterns):
+        own = getattr(getattr(view, "cls", None), "max_body_bytes", 0)
+        assert own <= most_of(path), path
+    assert most_of("/media") == FILE == media._MOST_BYTES
+    assert most_of("/v1/whatsapp/templates/examples") >= manage_templates._MOST_BYTES
+    assert most_of("/app/compose/many") > sheets.BYTES_MOST + FORM
+    assert most_of("/media", in_chunks=True) == LARGEST
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/app/compose/many", "/admin/login/", "/billing/return"]
+)
+def test_a_form_that_is_too_large_is_a_page_and_nothing_of_it_is_read(client, path):
+    """Whatever server is used: the length alone decides."""
+    body = Endless()
+    answer = client.generic(
+        "POST",
+        path,
+        b"",
+        "multipart/form-data; boundary=x",
+        CONTENT_LENGTH=str(most_of(path) + 1),
+        HTTP_ACCEPT_LANGUAGE="ar",
+        **{"wsgi.input": body},
+    )
+    assert (answer.status_code, body.taken) == (413, 0)
+    assert ("أكبر" in answer.content.decode()) is not path.startswith("/admin")
+
+
 def test_what_is_too_large_is_told_by_its_length_alone():
     assert TOO_LARGE > LARGEST * 1_000
 
@@ -120,7 +173,14 @@ def refusing() -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         address = probe.getsockname()
     command = [sys.executable, "-m", "gunicorn", "tests.core.refusing_app:application"]
-    command += ["--bind", "{}:{}".format(*address), "--worker-class", "gthread", "--threads", "4"]
+    command += [
+        "--bind",
+        "{}:{}".format(*address),
+        "--worker-class",
+        "config.web.worker.Worker",
+        "--threads",
+        "4",
+    ]
     server = subprocess.Popen([*command, "--no-control-socket", "--log-level", "error"])
     deadline = time.monotonic() + 30
     while True:
