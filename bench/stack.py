@@ -25,6 +25,7 @@ from typing import Any
 import psycopg
 
 from bench import machine
+from core.server import command as web
 from devstack.launcher import processes
 from devstack.launcher.binaries import ServiceUser, die_with_parent, find_postgres
 from devstack.launcher.embedded import Embedded
@@ -120,10 +121,10 @@ class Stack:
     # --- the product
 
     def start_web(self, name: str = "web", app: str = "config.wsgi:application", **more: str) -> int:
-        """Start gunicorn as the product does and return its port."""
+        """Start the web server as the product does and return its port."""
         port = self.web_port if name == "web" else free_port()
-        command = processes.web(f"{HOST}:{port}", app=app, quiet=True)
-        self.start(name, [sys.executable, *command], self.env | more, lambda: _listens(port))
+        command = web.command(HOST, port, application=app)
+        self.start(name, command, self.env | more, lambda: _listens(port))
         return port
 
     def start_workers(self, **more: str) -> None:

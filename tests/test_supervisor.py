@@ -81,20 +81,20 @@ def folder() -> Iterator[Path]:
 
 
 def test_the_procfile_and_the_readme_start_what_the_supervisor_starts():
-    root = Path(processes.__file__).parent.parent
+    root = Path(processes.__file__).parents[2]
 
     def typed(*words: str) -> str:
         return " ".join(words).removeprefix("-m ")
 
     lines = (line.partition(": ") for line in (root / "Procfile").read_text().splitlines())
     assert {name: command for name, _, command in lines if name != "release"} == {
-        "web": typed(*processes.web("0.0.0.0:${PORT:-8000}", workers="${WEB_CONCURRENCY:-2}")),
+        "web": "python -m core.server --host 0.0.0.0",
         "worker": typed(*processes.worker()),
         "beat": typed(*processes.beat("${DATA_DIR:-/tmp}/celerybeat-schedule")),
     }
     readme = (root / "README.md").read_text().splitlines()
-    assert {line.strip() for line in readme if line.strip().startswith(("gunicorn ", "celery "))} == {
-        typed(*processes.web("127.0.0.1:8000")),
+    assert {line.strip() for line in readme if line.strip().startswith(("python -m core", "celery "))} == {
+        "python -m core.server --host 127.0.0.1 --port 8000",
         typed(*processes.worker()),
         typed(*processes.beat("/var/lib/hermod/celerybeat-schedule")),
     }

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.server import command as web
 from devstack.launcher import processes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,7 +58,7 @@ class Children:
 
     def start_product(self, port: int, **more: str) -> None:
         """Start web, two workers and beat."""
-        self.start("web", *processes.web(f"127.0.0.1:{port}", quiet=True), **more)
+        self.start("web", *web.command("127.0.0.1", port)[1:], **more)
         for name in processes.WORKERS:
             self.start(name, *processes.worker(name, quiet=True), **more)
         schedule = str(self.folder / "celerybeat-schedule")

@@ -33,7 +33,7 @@ _MOST = {"/media": FILE, "/v1/whatsapp/templates/examples": FILE, "/app/compose/
 LARGE = 1024 * 1024
 #: bytes that are read of what nobody wanted, so that the answer arrives; whoever sends more may lose it
 LEFT_MOST = 16 * 1024 * 1024
-#: in the environment of a request whose body was read before it got a thread (config.web.worker)
+#: in the environment of a request whose body was read before it got a thread (core.server.worker)
 WHOLE = "hermod.whole_body"
 _IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024

@@ -12,7 +12,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @cache
-def _trusted(texts: tuple[str, ...]) -> tuple[Network, ...]:
+def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Read the networks of TRUSTED_PROXIES."""
     return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in texts)
 
 
@@ -22,20 +23,21 @@ def client_ip(request: HttpRequest) -> str:
     ``X-Forwarded-For`` is read from the right and only as far as each hop is one of TRUSTED_PROXIES;
     what stands further left was written by the client and could be anything.
     """
-    networks = _trusted(tuple(settings.TRUSTED_PROXIES))
+    trusted = networks(tuple(settings.TRUSTED_PROXIES))
     address = request.META.get("REMOTE_ADDR", "")
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    while hops and _is_in(address, networks):
+    while hops and is_in(address, trusted):
         address = hops.pop()
     return address
 
 
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+def is_in(address: str, some: tuple[Network, ...]) -> bool:
+    """Tell whether an address is in one of the networks."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in networks)
+    return any(parsed in network for network in some)
 
 
 def bucket(address: str) -> str:

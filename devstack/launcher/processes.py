@@ -30,17 +30,6 @@ WORKERS = ("worker1", "worker2")
 QUEUES = "messages,inbox,deliveries,maintenance"
 
 
-def web(
-    bind: str, *, workers: str = "2", app: str = "config.wsgi:application", quiet: bool = False
-) -> list[str]:
-    """Return the words behind ``python`` that start the web server; ``quiet`` leaves our own log alone."""
-    words = ["-m", "gunicorn", app, "--bind", bind, "--worker-class", "gthread", "--workers", workers]
-    # Longer than load balancers and clients keep an idle connection: whoever closes first must not be
-    # us, or a request that is on its way at that moment is lost.
-    words += ["--threads", "8", "--keep-alive", "75", "--no-control-socket"]
-    return [*words, "--log-level", "warning"] if quiet else words
-
-
 def worker(name: str = "", *, quiet: bool = False) -> list[str]:
     """Return the words that start a worker; several on one machine need names."""
     named = ["-n", f"{name}@%h"] if name else []

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.server import command as web
 from devstack.launcher import demo, processes
 from devstack.launcher.embedded import Embedded, EmbeddedError
 from devstack.launcher.processes import ChildFailed, Processes, Stopped
@@ -272,7 +273,11 @@ class Supervisor:
 
     def _start_product(self, port: int) -> None:
         start, python = self.processes.start, sys.executable
-        start("web", [python, *processes.web(f"{HOST}:{port}", quiet=True)], self.env, stage=1)
+        try:
+            serving = web.command(HOST, port, server=self.env.get("HTTP_SERVER", ""))
+        except web.UnknownServer as error:
+            raise SetupError(str(error)) from None
+        start("web", serving, self.env, stage=1)
         for name in processes.WORKERS:
             command = [python, *processes.worker(name, quiet=True)]
             start(name, command, self.env, stage=2, stop_seconds=WORKER_STOP_SECONDS)

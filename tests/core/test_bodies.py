@@ -177,7 +177,7 @@ def refusing() -> Iterator[tuple[str, int]]:
         "--bind",
         "{}:{}".format(*address),
         "--worker-class",
-        "config.web.worker.Worker",
+        "core.server.worker.Worker",
         "--threads",
         "4",
     ]

@@ -14,8 +14,8 @@ TESTS_ONLY = {"DURABILITY_NOT_NEEDED", "FAILPOINTS"}
 COMMANDS_ONLY = {"HERMOD_ACCESS_TOKEN", "HERMOD_APP_SECRET", "HERMOD_KEY"}
 #: the machine's own
 NOT_OURS = {"PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONWARNINGS"}
-#: read by shell scripts and the Procfile
-SHELL = {"WEB_CONCURRENCY", "CHROMIUM_PATH", "PYTHON"}
+#: read by shell scripts
+SHELL = {"CHROMIUM_PATH", "PYTHON"}
 
 
 def read_by_the_product() -> set[str]:
