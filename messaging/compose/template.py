@@ -12,11 +12,9 @@ from typing import Any
 
 from core.errors import Refusal, invalid
 from messaging.compose.approved import MEDIA, PLACE, PRODUCT, Approved, filled
-from messaging.compose.buttons import button_components
+from messaging.compose.buttons import button_components, guessed_components
 from messaging.compose.drafts import FilledTemplate, RawTemplate
 from messaging.compose.values import media_parameter, media_url_refusals, text_parameter, value_problem
-
-#: parts of a LOCATION header; in practice Meta wants all four
 
 
 @dataclass(slots=True)
@@ -230,3 +228,44 @@ def _carousel(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
         )
     elif what.carousel and isinstance(cards, list):
         sheet.components.append({**what.carousel, "type": "carousel"})
+
+
+# --- a template that is not known here
+#
+# It may be minutes old, or the account's WhatsApp account id may not be saved. The send is accepted and Meta
+# decides (contract J11), so the components must be what they would be for a well-fitting template.
+
+_KIND_BY_ENDING = {"mp4": "video", "3gp": "video", "pdf": "document", "docx": "document", "xlsx": "document"}
+
+
+def fill_unknown(what: FilledTemplate) -> RawTemplate:
+    """Write the values by their looks. Raises ``Refusal`` for values that no template could take."""
+    sheet = Sheet(refusals=mixed_styles(what, None))
+    if what.header_media_url is not None:
+        ending = what.header_media_url.partition("?")[0].rpartition(".")[2].lower()
+        kind = _KIND_BY_ENDING.get(ending, "image")
+        sheet.refusals += media_url_refusals(what.header_media_url)
+        if not sheet.refusals:
+            sheet.add("header", [media_parameter(kind, what.header_media_url)])
+    else:
+        _texts(sheet, "header", what.header_parameters, "template.header_parameters")
+    _texts(sheet, "body", what.parameters, "template.parameters")
+    if what.limited_time_offer:
+        part = {"type": "limited_time_offer", "limited_time_offer": what.limited_time_offer}
+        sheet.add("limited_time_offer", [part])
+    if what.carousel:
+        sheet.components.append({**what.carousel, "type": "carousel"})
+    buttons = guessed_components(what)
+    sheet.components += buttons.components
+    for refusal in sheet.refusals + buttons.refusals:
+        raise refusal
+    return RawTemplate(what.name, what.language, sheet.components or None)
+
+
+def _texts(sheet: Sheet, kind: str, values: dict[str, str], param: str) -> None:
+    numbered = all(name.isascii() and name.isdigit() and len(name) < 10 for name in values)
+    for name in values:
+        if problem := value_problem(values[name]):
+            sheet.refusals.append(invalid(f"{param}.{name}", problem))
+    names = sorted(values, key=int) if numbered else list(values)
+    sheet.add(kind, [text_parameter(name, values[name], named=not numbered) for name in names])

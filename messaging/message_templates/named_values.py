@@ -12,8 +12,7 @@ from dataclasses import replace
 from accounts.models import Account, Connection
 from messaging.compose.approved import MEDIA, Approved, read
 from messaging.compose.drafts import Draft, FilledTemplate
-from messaging.compose.template import fill
-from messaging.compose.unknown_template import fill_unknown
+from messaging.compose.template import fill, fill_unknown
 from messaging.message_templates import samples as template_samples
 from messaging.message_templates import store as template_store
 from messaging.models import Template

@@ -7,8 +7,7 @@ import pytest
 from accounts.models import ApiKey
 from messaging.compose import approved
 from messaging.compose.drafts import FilledTemplate
-from messaging.compose.template import fill
-from messaging.compose.unknown_template import fill_unknown
+from messaging.compose.template import fill, fill_unknown
 from tests.factories import Api
 from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, Customer, org, refused
 

@@ -6,8 +6,7 @@ import pytest
 
 from messaging.compose.approved import read
 from messaging.compose.drafts import ButtonValue, FilledTemplate
-from messaging.compose.template import fill
-from messaging.compose.unknown_template import fill_unknown
+from messaging.compose.template import fill, fill_unknown
 
 
 def header(text="", kind="TEXT", **example):

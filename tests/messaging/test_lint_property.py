@@ -17,8 +17,7 @@ from devstack.meta.errors import GraphError
 from devstack.meta.world import World
 from messaging.compose.approved import read
 from messaging.compose.drafts import ButtonValue, FilledTemplate
-from messaging.compose.template import fill
-from messaging.compose.unknown_template import fill_unknown
+from messaging.compose.template import fill, fill_unknown
 from messaging.message_templates import lint
 from messaging.message_templates.previews import example_values, preview
 from messaging.meta.payloads import build
