@@ -11,7 +11,7 @@ from core.errors import Invalid, Refusal
 from core.http.base import DialectView
 from core.http.wire import doc_url, when
 
-__all__ = ["STATUS", "WhatsAPIView", "error_body", "ok", "when"]
+__all__ = ["STATUS", "WhatsAPIView", "enveloped", "error_body", "ok", "when"]
 
 # The words of the core and the HTTP status that this dialect has for them (contract 1.4).
 STATUS = {
@@ -39,9 +39,14 @@ STATUS = {
 }
 
 
+def enveloped(data: Any, **more: Any) -> dict[str, Any]:
+    """Write ``{"success": true, "data": …}``."""
+    return {"success": True, "data": data, **more}
+
+
 def ok(data: Any, *, status: int = 200, **more: Any) -> Response:
     """Answer ``{"success": true, "data": …}``."""
-    return Response({"success": True, "data": data, **more}, status=status)
+    return Response(enveloped(data, **more), status=status)
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:

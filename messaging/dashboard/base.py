@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import orjson
 from django import forms
 from django.http import QueryDict
 from django.utils import timezone
@@ -105,18 +105,28 @@ def new_token() -> str:
     return uuid.uuid4().hex
 
 
-def once(account: Account, token: str, body: dict[str, Any], work: Callable[[], dict[str, Any]]) -> Any:
-    """Do a form's ``work`` in a transaction, at most once for its token, and knock on the engine's door.
+class OncePerForm:
+    """A form that counts once for its token; ``values`` is what it says.
 
-    Returns what ``work`` returned, the first time's when the form comes again. Raises what ``work``
-    raises, and ``Refusal`` (``idempotency_mismatch``) when the form came again with other values.
+    ``given`` and ``first`` raise ``Refusal`` (``idempotency_mismatch``) when it came before with others.
     """
-    key = f"dashboard:{token}" if token.isalnum() and len(token) <= 64 else None
-    print_ = idempotency.fingerprint("POST", "/app", body)
-    answer = idempotency.once(account, key, print_, lambda: (200, work()))
-    if not answer.replayed:
-        wake("messages")
-    return orjson.loads(answer.body)
+
+    def __init__(self, account: Account, token: str, values: dict[str, Any]) -> None:
+        self._account = account
+        self._key = f"dashboard:{token}" if token.isalnum() and len(token) <= 64 else None
+        self._print = idempotency.fingerprint("POST", "/app", values)
+
+    def given(self) -> idempotency.Answer | None:
+        """Return what came of the form when it was sent before, if it was."""
+        return None if self._key is None else idempotency.given(self._account, self._key, self._print)
+
+    @contextmanager
+    def first(self) -> Iterator[idempotency.Request]:
+        """Begin the transaction (see ``idempotency.first``); knock on the engine's door after it."""
+        with idempotency.first(self._account, self._key, self._print) as request:
+            yield request
+        if request.is_first:
+            wake("messages")
 
 
 class PhoneField(forms.CharField):

@@ -17,12 +17,14 @@ from core.ui.forms import take
 from core.ui.refusal_texts import spoken
 from messaging.compose.drafts import TEXT_LONGEST, Draft, Text, What
 from messaging.compose.written_numbers import looked_for
-from messaging.dashboard.base import PhoneField, clean, new_token
-from messaging.dashboard.send_form import Chosen, SendForm, Shown, choose, field_of, filled, queue_once, shown
+from messaging.dashboard.base import OncePerForm, PhoneField, clean, new_token
+from messaging.dashboard.send_form import Chosen, SendForm, Shown, choose, field_of, filled, shown
 from messaging.inbound import contacts, conversations
 from messaging.message_templates import form as template_form
+from messaging.message_templates.named_values import fill_all
 from messaging.models import Message
 from messaging.queue import queueing
+from messaging.queue.queueing import Origin
 
 
 class ComposeForm(SendForm):
@@ -103,19 +105,20 @@ class Compose(DashboardView):
         return not form.errors
 
     def send(self, form: ComposeForm, chosen: Chosen) -> Any:
-        """Queue it once for this form, fetching what the template still lacks in between."""
+        """Queue it once for this form; what the template still lacks is fetched before."""
         data = form.cleaned_data
         what: What = Text(data["text"]) if chosen.is_text else filled(chosen, form.given())
         draft = Draft(to=data["to"], what=what, send_at=data["send_at"], dry_run=data["dry_run"])
         body = {"to": draft.to, "what": repr(what), "at": str(draft.send_at), "dry_run": draft.dry_run}
-
-        def queue(final: bool) -> dict[str, Any]:
-            queued = queueing.queue(
-                self.account, draft, source=Message.Source.DASHBOARD, sender=chosen.number, final=final
-            )
-            return {"id": str(queued.id)}
-
-        return queue_once(self.account, data["token"], body, queue)
+        once = OncePerForm(self.account, data["token"], body)
+        if (earlier := once.given()) is not None:
+            return earlier.data
+        origin = Origin(Message.Source.DASHBOARD, self.account, number=chosen.number)
+        (draft,) = fill_all(origin, [draft])
+        with once.first() as sending:
+            if sending.is_first:
+                sending.respond(200, {"id": str(queueing.queue(origin, draft).id)})
+        return sending.answer.data
 
     def draw(self, form: ComposeForm, seen: Shown, status: int = 200) -> HttpResponse:
         """Draw the page, or for htmx the part that depends on what was chosen."""

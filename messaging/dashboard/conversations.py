@@ -13,7 +13,7 @@ from accounts.dashboard.base import DashboardView, id_of, ident
 from core.errors import Refusal
 from core.ui.forms import take
 from messaging.compose.drafts import TEXT_LONGEST
-from messaging.dashboard.base import PAGE, clean, new_token, once
+from messaging.dashboard.base import PAGE, OncePerForm, clean, new_token
 from messaging.inbound import conversations
 from messaging.models import Contact
 
@@ -83,13 +83,12 @@ class Conversation(DashboardView):
         if not form.is_valid():
             return self.draw(contact, form, status=400)
         body = form.cleaned_data["body"]
-
-        def send() -> dict[str, Any]:
-            queued = conversations.reply(self.account, contact, body, at=timezone.now())
-            return {"id": str(queued.id)}
-
+        values = {"contact": str(contact.pk), "body": body}
         try:
-            once(self.account, form.cleaned_data["token"], {"contact": str(contact.pk), "body": body}, send)
+            with OncePerForm(self.account, form.cleaned_data["token"], values).first() as replying:
+                if replying.is_first:
+                    queued = conversations.reply(self.account, contact, body, at=timezone.now())
+                    replying.respond(200, {"id": str(queued.id)})
         except Refusal as refusal:
             take(form, refusal)
             return self.draw(contact, form, status=400)

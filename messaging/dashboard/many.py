@@ -22,10 +22,12 @@ from core.errors import Refusal
 from core.ui.forms import take
 from messaging.compose.drafts import Draft
 from messaging.dashboard import sheets
-from messaging.dashboard.base import new_token
-from messaging.dashboard.send_form import Chosen, SendForm, choose, queue_once
+from messaging.dashboard.base import OncePerForm, new_token
+from messaging.dashboard.send_form import Chosen, SendForm, choose
+from messaging.message_templates.named_values import fill_all
 from messaging.models import Message
 from messaging.queue import queueing
+from messaging.queue.queueing import Origin
 from messaging.reports import overview
 
 #: faulty rows that the report lists; the others are counted
@@ -104,15 +106,17 @@ class Many(DashboardView):
             for line in report.good
             if line.what is not None
         ]
-
-        def queue(final: bool) -> dict[str, Any]:
-            batch, _queued = queueing.queue_batch(
-                self.account, drafts, source=Message.Source.DASHBOARD, sender=chosen.number, final=final
-            )
-            audit.record(self.account, "batch.sent", target=str(batch.pk), **audit.by(self.request))
-            return {"batch": str(batch.pk)}
-
-        return queue_once(self.account, data["token"], {"drafts": repr(drafts)}, queue)
+        once = OncePerForm(self.account, data["token"], {"drafts": repr(drafts)})
+        if (earlier := once.given()) is not None:
+            return earlier.data
+        origin = Origin(Message.Source.DASHBOARD, self.account, number=chosen.number)
+        drafts = fill_all(origin, drafts)
+        with once.first() as sending:
+            if sending.is_first:
+                batch, _queued = queueing.queue_batch(origin, drafts)
+                audit.record(self.account, "batch.sent", target=str(batch.pk), **audit.by(self.request))
+                sending.respond(200, {"batch": str(batch.pk)})
+        return sending.answer.data
 
     def report(self, chosen: Chosen, form: ManyForm, report: sheets.Report, text: str) -> HttpResponse:
         """Draw the second step: what is wrong, what it will look like, how long it takes."""

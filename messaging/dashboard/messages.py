@@ -7,6 +7,7 @@ import uuid
 from abc import ABC, abstractmethod
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -14,7 +15,8 @@ from django.utils.translation import gettext as _
 from accounts.dashboard.base import DashboardView, id_of, ident
 from core import csvfile
 from core.errors import Refusal
-from messaging.dashboard.base import PAGE, STATUSES, Filters, once
+from core.jobs.wakeup import wake
+from messaging.dashboard.base import PAGE, STATUSES, Filters
 from messaging.models import Message, Status
 from messaging.queue import queueing
 from messaging.reports import overview, reading
@@ -150,12 +152,9 @@ class Retry(_Change):
     def change(self, message_id: uuid.UUID) -> str:
         """Queue a failed message again."""
         message = reading.find(self.account, message_id)
-
-        def again() -> dict[str, Any]:
+        with transaction.atomic():
             queueing.retry(self.account, message.pk)
-            return {}
-
-        once(self.account, "", {}, again)
+        wake("messages")
         return _("The message is queued again.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,7 @@ from accounts.dashboard.base import ident
 from accounts.models import Account, Connection
 from messaging.compose.approved import Approved, read
 from messaging.compose.drafts import FURTHEST, FilledTemplate
-from messaging.dashboard.base import once
 from messaging.message_templates import form as template_form
-from messaging.message_templates import named_values
 from messaging.message_templates.lint import Finding, lint_rows, state_findings
 from messaging.message_templates.previews import Preview, example_values, preview
 from messaging.models import Template
@@ -160,14 +158,3 @@ def sample(template: Template) -> Preview:
     """Render a template with the values that it was handed in with."""
     parts = read(template.components, template.parameter_format)
     return preview(parts, example_values(template.components))
-
-
-def queue_once(
-    account: Account, token: str, body: dict[str, Any], work: Callable[[bool], dict[str, Any]]
-) -> Any:
-    """Do a form's ``work(final)`` once; what a template still lacks is fetched from Meta in between."""
-    try:
-        return once(account, token, body, lambda: work(False))
-    except named_values.NotReady as missing:
-        missing.fetch()
-        return once(account, token, body, lambda: work(True))

@@ -220,7 +220,8 @@ class Test(SetUpView):
                 if number is None or number.status != Connection.Status.ACTIVE:
                     raise invalid("to", _("Connect and check your number first."))
                 draft = Draft(to=form.cleaned_data["to"], what=HELLO_WORLD)
-                queued = queueing.queue(self.account, draft, source=Message.Source.DASHBOARD)
+                origin = queueing.Origin(Message.Source.DASHBOARD, self.account)
+                queued = queueing.queue(origin, draft)
                 request.session[TEST_MESSAGE] = str(queued.id)
                 wake("messages")
                 return HttpResponseRedirect("/app/setup/test")

@@ -203,7 +203,8 @@ def reply(account: Account, contact: Contact, body: str, *, at: datetime) -> que
     if not window_of(contact, at).is_open:
         raise invalid("body", "The 24-hour window is closed. Send an approved template instead.")
     draft = Draft(to=to, what=Text(body))
-    return queueing.queue(account, draft, source=Message.Source.DASHBOARD, sender=contact.connection)
+    origin = queueing.Origin(Message.Source.DASHBOARD, account, number=contact.connection)
+    return queueing.queue(origin, draft)
 
 
 def is_suppressed(account: Account, contact: Contact) -> bool:

@@ -1,72 +1,84 @@
 """From values to a template that can be queued: looked up in the database, fetched from Meta if need be.
 
-Filling happens inside the transaction that accepts a send and must not wait for Meta there. So what is
-missing is told by an exception, which ends the transaction; the caller fetches it and tries again.
+A step of its own, before the transaction that accepts a send: nobody waits for Meta in there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from accounts.models import Account, Connection
 from messaging.compose.approved import MEDIA, Approved, read
-from messaging.compose.drafts import Draft, FilledTemplate
+from messaging.compose.drafts import Draft, FilledTemplate, RawTemplate
 from messaging.compose.template import fill, fill_unknown
 from messaging.message_templates import samples as template_samples
 from messaging.message_templates import store as template_store
 from messaging.models import Template
+from messaging.queue.queueing import Origin, sender_of
 
 
-class NotReady(Exception):
-    """A template, or its header's own file, is not here yet but may be had from Meta.
+def fill_all(origin: Origin, drafts: Sequence[Draft]) -> list[Draft]:
+    """Turn the filled templates among drafts into Meta's components; not inside a transaction.
 
-    Call ``fetch`` outside any transaction and queue once more with ``final=True``.
+    A template, or its header's own file, that is not here is asked of Meta, at most as often as is polite.
+    Without it the draft is filled as well as can be, and Meta decides (contract J11).
+
+    Raises the ``Refusal`` of the first draft whose values do not fit, and what ``sender_of`` raises: for a
+    send that is refused anyway Meta is not asked.
     """
-
-    def __init__(self, number: Connection, name: str, template: Template | None) -> None:
-        super().__init__(f"template {name} is not ready")
-        self._number = number
-        self._name = name
-        self._template = template
-
-    def fetch(self) -> None:
-        """Ask Meta for what is missing, at most as often as is polite. Never raises."""
-        if self._template is None:
-            template_store.ask_for(self._number, self._name)
-        else:
-            template_samples.ensure(self._number, self._template)
-
-
-def fill_all(
-    account: Account, number: Connection | None, drafts: Sequence[Draft], *, final: bool = True
-) -> list[Draft]:
-    """Turn the filled templates among drafts into Meta's components; touches only the database.
-
-    Raises the ``Refusal`` of the first draft whose values do not fit. Unless ``final``, raises
-    ``NotReady`` for the first whose template, or header file, is not here. A final one is filled as well
-    as can be without them, and Meta decides (contract J11).
-    """
-    wanted = {(one.what.name, one.what.language) for one in drafts if isinstance(one.what, FilledTemplate)}
-    if not wanted:
+    filled = [draft.what for draft in drafts if isinstance(draft.what, FilledTemplate)]
+    if not filled:
         return list(drafts)
-    known = template_store.find(account.pk, number.waba_id, wanted) if number else {}
+    number = sender_of(origin, drafts)
+    if number is None:
+        shelf = _Shelf({}, {}, {})
+    else:
+        shelf = _look(origin.account, number, filled)
+        if _fetched(number, shelf, filled):
+            shelf = _look(origin.account, number, filled)
+    return [
+        replace(draft, what=shelf.fill(draft.what)) if isinstance(draft.what, FilledTemplate) else draft
+        for draft in drafts
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The templates that are here by name and language; by id their parts, and their headers' own files."""
+
+    known: Mapping[tuple[str, str], Template]
+    parts: Mapping[uuid.UUID, Approved]
+    samples: Mapping[uuid.UUID, dict[str, str]]
+
+    def fill(self, what: FilledTemplate) -> RawTemplate:
+        row = self.known.get((what.name, what.language))
+        if row is None:
+            return fill_unknown(what)
+        return fill(what, self.parts[row.pk], self.samples.get(row.pk))
+
+    def lacks_sample(self, what: FilledTemplate, row: Template) -> bool:
+        wanted = self.parts[row.pk].header_format in MEDIA and what.header_media_url is None
+        return wanted and "id" not in self.samples.get(row.pk, {})
+
+
+def _look(account: Account, number: Connection, filled: Iterable[FilledTemplate]) -> _Shelf:
+    known = template_store.find(account.pk, number.waba_id, {(what.name, what.language) for what in filled})
     parts = {row.pk: read(row.components, row.parameter_format) for row in known.values()}
-    samples = template_samples.of(number, parts) if number else {}
-    made = []
-    for draft in drafts:
-        what = draft.what
-        if isinstance(what, FilledTemplate):
-            row = known.get((what.name, what.language))
-            if not final and number is not None and number.waba_id:
-                sample = samples.get(row.pk, {}) if row else {}
-                if row is None or (_wants_sample(what, parts[row.pk]) and "id" not in sample):
-                    raise NotReady(number, what.name, row)
-            filled = fill_unknown(what) if row is None else fill(what, parts[row.pk], samples.get(row.pk))
-            draft = replace(draft, what=filled)
-        made.append(draft)
-    return made
+    return _Shelf(known, parts, template_samples.of(number, parts))
 
 
-def _wants_sample(what: FilledTemplate, parts: Approved) -> bool:
-    return parts.header_format in MEDIA and what.header_media_url is None
+def _fetched(number: Connection, shelf: _Shelf, filled: Iterable[FilledTemplate]) -> bool:
+    """Ask Meta for the first thing that is missing, and for no more: a caller waits. Tells whether it did."""
+    if not number.waba_id:
+        return False
+    for what in filled:
+        row = shelf.known.get((what.name, what.language))
+        if row is None:
+            template_store.ask_for(number, what.name)
+            return True
+        if shelf.lacks_sample(what, row):
+            template_samples.ensure(number, row)
+            return True
+    return False

@@ -1,5 +1,11 @@
 """One answer per key: the answer is stored in the transaction of what it speaks of.
 
+    with idempotency.first(account, key, fingerprint) as request:
+        if request.is_first:
+            …  # the transaction has begun, and ends with this block
+            request.respond(202, data)
+    request.answer  # this one's, or the one that the first of its twins got
+
 A key in use is an uncommitted row with the same unique key, so Postgres itself makes the second request
 wait for the first. If the first commits, the second replays its answer; if it fails, crashes or is
 killed, the row never existed and the second is the first.
@@ -9,13 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from psycopg.errors import LockNotAvailable
 
 from accounts.models import Account
@@ -31,23 +37,23 @@ LIFETIME_HOURS = 24
 #: how long a twin waits for the request that came first
 WAIT_MILLISECONDS = 2_000
 
+# How long a twin waits is set by the very statement that waits, and taken back by it once the key is ours.
 _CLAIM = """
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
 INSERT INTO messaging_idempotencykey AS k (account_id, key, fingerprint, correlation_id, created_at)
-VALUES (%s, %s, %s, %s, now())
+SELECT %s::uuid, %s::text, %s::bytea, %s::text, now() FROM patience
 ON CONFLICT (account_id, key) DO UPDATE
 SET fingerprint = excluded.fingerprint, correlation_id = excluded.correlation_id, created_at = now(),
     status = NULL, body = NULL
 WHERE k.created_at < now() - make_interval(hours => %s)
-RETURNING id
+RETURNING id, set_config('lock_timeout', '0', true)
 """
 _GIVEN = """
-SELECT status, body FROM messaging_idempotencykey
-WHERE account_id = %s AND key = %s AND fingerprint = %s AND status IS NOT NULL
-  AND created_at >= now() - make_interval(hours => %s)
-"""
-_READ = """
 SELECT fingerprint, status, body, correlation_id FROM messaging_idempotencykey
-WHERE account_id = %s AND key = %s
+WHERE account_id = %s AND key = %s AND created_at >= now() - make_interval(hours => %s)
+"""
+_ANSWERED = """
+UPDATE messaging_idempotencykey SET status = %s, body = %s WHERE account_id = %s AND key = %s
 """
 
 
@@ -58,6 +64,26 @@ class Answer:
     status: int
     body: bytes
     replayed: bool = False
+
+    @property
+    def data(self) -> Any:
+        """Return what the body says."""
+        return orjson.loads(self.body)
+
+
+_NONE = Answer(0, b"")
+
+
+@dataclass(slots=True)
+class Request:
+    """A request in its transaction: ``is_first``, to be answered with ``respond``, or answered before."""
+
+    is_first: bool = True
+    answer: Answer = _NONE
+
+    def respond(self, status: int, data: dict[str, Any]) -> None:
+        """Give the answer, which every twin of the next 24 hours gets as well."""
+        self.answer = Answer(status, orjson.dumps(data))
 
 
 def checked_key(text: str | None) -> str | None:
@@ -97,47 +123,43 @@ def fingerprint(method: str, path: str, body: dict[str, Any]) -> bytes:
     return hashlib.sha256(f"{method} {path}\n".encode() + canonical).digest()
 
 
-def once(
-    account: Account,
-    key: str | None,
-    print_: bytes,
-    work: Callable[[], tuple[int, dict[str, Any]]],
-    *,
-    tell_first: bool = False,
-) -> Answer:
-    """Do ``work`` in a transaction and return its answer; with a key, at most once in 24 hours.
+@contextmanager
+def first(account: Account, key: str | None, print_: bytes, *, tell_first: bool = False) -> Iterator[Request]:
+    """Begin the transaction of a request; with a key, it is the first one at most once in 24 hours.
 
     ``tell_first``: a twin that waited in vain is told the correlation id of the request that works on it.
 
-    Whatever ``work`` raises leaves the key unused (W31). Raises ``Refusal``: ``idempotency_mismatch``
+    Whatever is raised inside leaves the key unused (W31). Raises ``Refusal``: ``idempotency_mismatch``
     when the key was used with another request, ``idempotency_in_progress`` when the first one takes long.
     """
     with transaction.atomic():
-        if key is not None:
-            earlier = _claim(account, key, print_)
-            if earlier is not None:
-                return earlier
-            if tell_first:
-                _note_first(account, key)
-        status, data = work()
-        body = orjson.dumps(data)
-        if key is not None:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "UPDATE messaging_idempotencykey SET status = %s, body = %s "
-                    "WHERE account_id = %s AND key = %s",
-                    [status, body, account.pk, key],
-                )
-    return Answer(status, body)
+        earlier = None if key is None else _claim(account, key, print_)
+        request = Request() if earlier is None else Request(is_first=False, answer=earlier)
+        if tell_first and key is not None and request.is_first:
+            _note_first(account, key)
+        yield request
+        answer = request.answer
+        assert answer is not _NONE, "a first request is answered in its transaction"
+        if key is not None and request.is_first:
+            rows(_ANSWERED, [answer.status, answer.body, account.pk, key])
 
 
 def given(account: Account, key: str, print_: bytes) -> Answer | None:
     """Return the answer that this very request got in the last 24 hours; None when it got none.
 
-    For a request that could not be accepted today: what it asked for has happened.
+    Raises ``Refusal`` (``idempotency_mismatch``) when another request got one.
     """
-    found = rows(_GIVEN, [account.pk, key, print_, LIFETIME_HOURS])
-    return Answer(found[0][0], bytes(found[0][1]), replayed=True) if found else None
+    found = rows(_GIVEN, [account.pk, key, LIFETIME_HOURS])
+    if not found:
+        return None
+    stored, status, body, original = found[0]
+    if bytes(stored) != print_:
+        raise Refusal(
+            "idempotency_mismatch",
+            "This Idempotency-Key was used with a different request.",
+            original_correlation_id=original,
+        )
+    return Answer(status, bytes(body), replayed=True)
 
 
 # The first one's row is not committed, so nobody else can read it; Redis tells who it is.
@@ -164,29 +186,16 @@ def _first(account: Account, key: str) -> str | None:
 
 def _claim(account: Account, key: str, print_: bytes) -> Answer | None:
     """Take the key, or return the answer that it has."""
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute(f"SET LOCAL lock_timeout = {WAIT_MILLISECONDS}")
-            cursor.execute(_CLAIM, [account.pk, key, print_, correlation_id(), LIFETIME_HOURS])
-        except OperationalError as error:
-            if isinstance(error.__cause__, LockNotAvailable):
-                raise Refusal(
-                    "idempotency_in_progress",
-                    "A request with this Idempotency-Key is still being processed.",
-                    retry_after=1,
-                    original_correlation_id=_first(account, key),
-                ) from None
-            raise
-        if cursor.fetchone() is not None:
-            cursor.execute("SET LOCAL lock_timeout = 0")
-            return None
-        cursor.execute(_READ, [account.pk, key])
-        row = cursor.fetchone()
-    stored, status, body, original = row
-    if bytes(stored) != print_:
-        raise Refusal(
-            "idempotency_mismatch",
-            "This Idempotency-Key was used with a different request.",
-            original_correlation_id=original,
-        )
-    return Answer(status, bytes(body), replayed=True)
+    patience = str(WAIT_MILLISECONDS)
+    try:
+        taken = rows(_CLAIM, [patience, account.pk, key, print_, correlation_id(), LIFETIME_HOURS])
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise Refusal(
+                "idempotency_in_progress",
+                "A request with this Idempotency-Key is still being processed.",
+                retry_after=1,
+                original_correlation_id=_first(account, key),
+            ) from None
+        raise
+    return None if taken else given(account, key, print_)

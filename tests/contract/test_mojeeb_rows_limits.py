@@ -164,9 +164,8 @@ def test_a_twin_of_a_request_under_way_waits_and_is_told_whose_it_is(monkeypatch
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
             print_ = idempotency.fingerprint("POST", MESSAGES, org.text())
-            cursor.execute(
-                idempotency._CLAIM, [org.account.pk, "k1", print_, "req_FIRST", idempotency.LIFETIME_HOURS]
-            )
+            values = ["0", org.account.pk, "k1", print_, "req_FIRST", idempotency.LIFETIME_HOURS]
+            cursor.execute(idempotency._CLAIM, values)
             token = correlation._current.set("req_FIRST")
             idempotency._note_first(org.account, "k1")
             correlation._current.reset(token)

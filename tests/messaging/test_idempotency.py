@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from django.utils import timezone
 
 from accounts.models import Account, Connection
@@ -48,17 +48,15 @@ def holder() -> Iterator[Any]:
     def hold(account: Account, key: str, *, crash: bool = False) -> threading.Event:
         taken = threading.Event()
 
-        def work() -> tuple[int, dict[str, Any]]:
-            taken.set()
-            assert release.wait(60)
-            if crash:
-                raise RuntimeError("crashed")
-            return 202, {"success": True, "data": {"winner": True}}
-
         def run() -> None:
+            print_ = idempotency.fingerprint("POST", "/send-message", TEXT)
             try:
-                print_ = idempotency.fingerprint("POST", "/send-message", TEXT)
-                idempotency.once(account, key, print_, work)
+                with idempotency.first(account, key, print_) as request:
+                    taken.set()
+                    assert release.wait(60)
+                    if crash:
+                        raise RuntimeError("crashed")
+                    request.respond(202, {"success": True, "data": {"winner": True}})
             except RuntimeError:
                 pass
             finally:
@@ -397,14 +395,14 @@ def test_a_replayed_retry_does_not_open_the_message_again(ready):
 
 def test_the_lock_timeout_of_a_claim_does_not_reach_the_work(ready):
     """A send that waits for a row behind its key may wait longer than a twin may."""
-    seen: list[str] = []
+    with idempotency.first(ready, "k", b"x" * 32) as request, connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+        request.respond(202, {})
 
-    def work() -> tuple[int, dict[str, Any]]:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW lock_timeout")
-            seen.append(cursor.fetchone()[0])
-        return 202, {}
 
-    with transaction.atomic():
-        idempotency.once(ready, "k", b"x" * 32, work)
-    assert seen == ["0"]
+def test_a_first_request_that_was_not_answered_leaves_nothing_behind(ready):
+    with pytest.raises(AssertionError, match="answered"), idempotency.first(ready, "k", b"x" * 32):
+        make_message(ready)
+    assert not IdempotencyKey.objects.exists()
+    assert not Message.objects.exists()

@@ -22,6 +22,7 @@ from devstack.meta.graph import COURIER
 from devstack.meta.models import SentMessage
 from devstack.meta.server import SandboxThread
 from messaging.compose.drafts import Draft, RawTemplate, Text
+from messaging.message_templates import named_values
 from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status, Template
 from messaging.queue import queueing
 from messaging.reports import reading
@@ -157,14 +158,16 @@ def ref_of(message: Message) -> str:
 def queue(account: Account, *, to: str = "", what: Any = None, **more: Any) -> Message:
     """Queue one message as the API does and return its row."""
     draft = Draft(to=to or person(), what=what or RawTemplate("hello_world", "en_US"), **more)
-    return Message.objects.get(pk=queueing.queue(account, draft, source=Message.Source.WHATSAPI).id)
+    origin = queueing.Origin(Message.Source.WHATSAPI, account)
+    (draft,) = named_values.fill_all(origin, [draft])
+    return Message.objects.get(pk=queueing.queue(origin, draft).id)
 
 
 def queue_many(account: Account, count: int, **more: Any) -> list[Message]:
     """Queue several messages to as many people."""
     what = more.pop("what", None) or RawTemplate("hello_world", "en_US")
     drafts = [Draft(to=person(), what=what) for _ in range(count)]
-    queued = queueing.queue_many(account, drafts, source=Message.Source.WHATSAPI, **more)
+    queued = queueing.queue_many(queueing.Origin(Message.Source.WHATSAPI, account, **more), drafts)
     return list(Message.objects.filter(pk__in=[one.id for one in queued]).order_by("pk"))
 
 

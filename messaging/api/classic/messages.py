@@ -16,14 +16,15 @@ from rest_framework.response import Response
 from accounts import plans
 from accounts.api.views import SEND, KeyView
 from accounts.authentication import caller, key_of
+from accounts.models import Account
 from core.errors import FieldError, Invalid, Refusal, invalid
 from core.http import lookalikes
-from core.http.classic import ok, when
+from core.http.classic import enveloped, ok, when
 from core.http.fields import Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
 from core.http.wire import body_of
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID_PARAMETER, Accepted, accept, find
+from messaging.api.classic.base import ID_PARAMETER, Once, find
 from messaging.compose.drafts import (
     FURTHEST,
     LANGUAGE,
@@ -36,8 +37,9 @@ from messaging.compose.drafts import (
     What,
 )
 from messaging.compose.kinds import KINDS, read_kind, read_reply_to
-from messaging.models import Message
+from messaging.models import Batch, Message
 from messaging.queue import queueing
+from messaging.queue.queueing import Origin, Queued
 
 METADATA_BYTES = 16 * 1024  # W16
 #: bounds of expiresIn: shorter than half a minute expires in the queue, Meta itself gives up after 30 days
@@ -162,18 +164,22 @@ class SendMessage(KeyView):
     def post(self, request: Request) -> HttpResponse:
         """Stores one message and answers at once; the message goes out in the background."""
         data = body_of(request)
-
-        def send(draft: Draft) -> Accepted:
-            queued = queueing.queue(
-                caller(request), draft, source=Message.Source.WHATSAPI, api_key=key_of(request)
-            )
-            return 202, {
-                "id": str(queued.id),
-                "status": queued.status,
-                "scheduledFor": when(queued.scheduled_for),
-            }
-
-        return accept(request, lambda: _as_key(request, read_draft(data)), send)
+        once = Once(request)
+        try:
+            draft = read_draft(data)
+        except Refusal as refusal:
+            return once.given_or(refusal)
+        with once.first() as sending:
+            if sending.is_first:
+                origin = Origin(Message.Source.WHATSAPI, caller(request), key_of(request))
+                queued = queueing.queue(origin, draft)
+                told = {
+                    "id": str(queued.id),
+                    "status": queued.status,
+                    "scheduledFor": when(queued.scheduled_for),
+                }
+                sending.respond(202, enveloped(told))
+        return once.response(sending.answer)
 
 
 class SendBulk(KeyView):
@@ -208,35 +214,41 @@ class SendBulk(KeyView):
     def post(self, request: Request) -> HttpResponse:
         """All or nothing: a malformed item refuses the whole request and nothing is queued."""
         data = body_of(request)
+        account, once = caller(request), Once(request)
+        try:
+            drafts = _read_many(account, data)
+        except Refusal as refusal:
+            return once.given_or(refusal)
+        with once.first() as sending:
+            if sending.is_first:
+                origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
+                sending.respond(202, enveloped(_batch_object(*queueing.queue_batch(origin, drafts))))
+        return once.response(sending.answer)
 
-        def send(drafts: list[Draft]) -> Accepted:
-            batch, queued = queueing.queue_batch(
-                caller(request), drafts, source=Message.Source.WHATSAPI, api_key=key_of(request)
-            )
-            return 202, {
-                "batchId": str(batch.pk),
-                "totalMessages": batch.total,
-                "queued": batch.total - batch.refused,
-                "failedCount": batch.refused,
-                "failures": [
-                    {
-                        "index": index,
-                        "id": str(one.id),
-                        "to": one.to,
-                        "failure": one.failure.slug,
-                        "message": one.failure.message,
-                    }
-                    for index, one in enumerate(queued)
-                    if one.failure
-                ],
+
+def _batch_object(batch: Batch, queued: list[Queued]) -> dict[str, Any]:
+    return {
+        "batchId": str(batch.pk),
+        "totalMessages": batch.total,
+        "queued": batch.total - batch.refused,
+        "failedCount": batch.refused,
+        "failures": [
+            {
+                "index": index,
+                "id": str(one.id),
+                "to": one.to,
+                "failure": one.failure.slug,
+                "message": one.failure.message,
             }
+            for index, one in enumerate(queued)
+            if one.failure
+        ],
+    }
 
-        return accept(request, lambda: _read_many(request, data), send)
 
-
-def _read_many(request: Request, data: Mapping[str, Any]) -> list[Draft]:
+def _read_many(account: Account, data: Mapping[str, Any]) -> list[Draft]:
     """Read all items and name every fault of every one (W27). Raises ``Refusal`` by the plan, ``Invalid``."""
-    most = plans.bulk_limit(caller(request).plan)
+    most = plans.bulk_limit(account.plan)
     if not most:
         raise Refusal(
             "plan_not_eligible",
@@ -256,17 +268,12 @@ def _read_many(request: Request, data: Mapping[str, Any]) -> list[Draft]:
             faults.append(FieldError(f"messages[{index}]", "Must be an object."))
             continue
         try:
-            drafts.append(_as_key(request, read_draft(item, f"messages[{index}].")))
+            drafts.append(read_draft(item, f"messages[{index}]."))
         except Invalid as found:
             faults += found.fields
     if faults:
         raise Invalid(faults[:FAULTS_NAMED])
     return drafts
-
-
-def _as_key(request: Request, draft: Draft) -> Draft:
-    """A test key sends nothing for real."""
-    return queueing.as_test(draft) if key_of(request).is_test else draft
 
 
 class RetryMessage(KeyView):
@@ -284,19 +291,19 @@ class RetryMessage(KeyView):
     )
     def post(self, request: Request, message_id: str) -> HttpResponse:
         """Only a message whose status is `failed`; it keeps its id and its timeline goes on."""
-
-        def again(message: Message) -> Accepted:
-            as_test = key_of(request).is_test
-            queueing.retry(caller(request), message.pk, as_test=as_test)
-            return 202, {"id": str(message.pk), "status": "queued"}
-
-        def read() -> Message:
+        account, once = caller(request), Once(request)
+        try:
             fields = Fields(body_of(request))
             fields.refuse_lookalikes(lookalikes.AGAIN)
             fields.done()
-            return find(caller(request), message_id)
-
-        return accept(request, read, again)
+            message = find(account, message_id)
+        except Refusal as refusal:
+            return once.given_or(refusal)
+        with once.first() as again:
+            if again.is_first:
+                queueing.retry(account, message.pk, as_test=key_of(request).is_test)
+                again.respond(202, enveloped({"id": str(message.pk), "status": "queued"}))
+        return once.response(again.answer)
 
 
 class CancelMessage(KeyView):

@@ -15,19 +15,18 @@ from accounts.connections import default_connection
 from accounts.models import Account, Connection
 from core.errors import Refusal, invalid
 from core.http import lookalikes
-from core.http.classic import ok, when
+from core.http.classic import enveloped, ok, when
 from core.http.fields import PHONE, Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
 from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, PAGES, Query
 from core.http.wire import body_of
 from messaging import suppressions
 from messaging.api.classic import schemas
-from messaging.api.classic.base import Accepted, accept
+from messaging.api.classic.base import Once
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message, Suppression
 from messaging.queue import queueing
-
-#: every new WhatsApp account has this template (contract: the quickstart)
+from messaging.queue.queueing import Origin
 
 
 def suppression_object(row: Suppression) -> dict[str, Any]:
@@ -131,8 +130,8 @@ class TestMessage(KeyView):
         """For the set-up: needs verified credentials, then marks the first send as done."""
         account = caller(request)
         fields = Fields(body_of(request))
-
-        def read() -> Draft:
+        once = Once(request)
+        try:
             fields.refuse_lookalikes(lookalikes.TRY)
             to = fields.phone("to")
             dry_run = fields.flag("dry_run", alias="dryRun")
@@ -142,18 +141,14 @@ class TestMessage(KeyView):
                 raise invalid(
                     "credentials", "Verify your credentials first: POST /auth/me/credentials/verify."
                 )
-            draft = Draft(to=to, what=HELLO_WORLD, dry_run=dry_run)
-            return queueing.as_test(draft) if key_of(request).is_test else draft
-
-        def send(draft: Draft) -> Accepted:
-            queued = queueing.queue(
-                account,
-                draft,
-                source=Message.Source.WHATSAPI,
-                api_key=key_of(request),
-            )
-            state = {**account.onboarding, "firstMessageQueued": True}
-            Account.objects.filter(pk=account.pk).update(onboarding=state)
-            return 202, {"id": str(queued.id), "status": queued.status, "scheduledFor": None}
-
-        return accept(request, read, send)
+        except Refusal as refusal:
+            return once.given_or(refusal)
+        with once.first() as sending:
+            if sending.is_first:
+                origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
+                queued = queueing.queue(origin, Draft(to=to, what=HELLO_WORLD, dry_run=dry_run))
+                state = {**account.onboarding, "firstMessageQueued": True}
+                Account.objects.filter(pk=account.pk).update(onboarding=state)
+                told = {"id": str(queued.id), "status": queued.status, "scheduledFor": None}
+                sending.respond(202, enveloped(told))
+        return once.response(sending.answer)

@@ -1,4 +1,4 @@
-"""What the Mojeeb faces of messaging share: accepting once, reading fields one by one, a message as shown."""
+"""What the Mojeeb faces of messaging share: sending once, reading fields one by one, a message as shown."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from accounts import agents
+from accounts.api.views_v1 import V1View
+from accounts.authentication import caller, key_of
+from accounts.models import ApiKey
 from core.errors import invalid
+from core.http import lookalikes
 from core.http.fields import ID, PHONE
-from core.http.lookalikes import Door
-from core.http.wire import when
-from messaging.api.accept_once import Accepted, accept_once, refuse_in_address
+from core.http.wire import body_of, when
+from messaging.api.accept_once import OncePerKey
+from messaging.compose.drafts import Draft, Text, What
+from messaging.message_templates.named_values import fill_all
 from messaging.models import Message, Status
-from messaging.queue import idempotency
+from messaging.queue import idempotency, queueing
+from messaging.queue.queueing import Origin
 from messaging.reports import reading
 from messaging.status.transitions import CANCELED, details_of
 
@@ -35,11 +42,63 @@ _SHOWN = {
 }
 
 
-def accept(request: Request, work: Callable[[], Accepted]) -> HttpResponse:
-    """Do a POST that sends, once per Idempotency-Key."""
-    refuse_in_address(request)
-    key = idempotency.any_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
-    return accept_once(request, work, key=key, replay_header="Idempotent-Replayed", tell_first=True)
+#: what the documents' examples begin with
+EXAMPLE = {
+    "agent_id": "12345678-1234-1234-1234-123456789012",
+    "from": "+15557654321",
+    "to": "+15551234567",
+}
+
+
+class Once(OncePerKey):
+    """A POST that happens once, as this dialect says so."""
+
+    read_key = staticmethod(idempotency.any_key)
+    replay_header = "Idempotent-Replayed"
+    tells_first = True
+
+
+class Send(V1View):
+    """What both ways of sending have in common; ``read`` is what they do not."""
+
+    read: Callable[[Mapping[str, Any]], What]
+
+    def send(self, request: Request) -> HttpResponse:
+        """Accept one message, once per Idempotency-Key.
+
+        The Idempotency-Key is looked at first (J43): a replay does not depend on today's numbers.
+        """
+        data, account, key = body_of(request), caller(request), key_of(request)
+        once = Once(request)
+        if (earlier := once.given()) is not None:
+            return earlier
+        refuse_lookalikes(data, lookalikes.SEND_V1)
+        for part in ("text", "template"):
+            if isinstance(data.get(part), dict):
+                refuse_lookalikes(data[part], lookalikes.INSIDE_V1, path=f"{part}.")
+        agent_id = read_agent_id(data, key)
+        phone = read_phone(data, "from", code="invalid_from_phone")
+        to = read_phone(data, "to", code="invalid_phone_number")
+        what = type(self).read(data)
+        draft = Draft(to=to, what=what, dry_run=read_flag(data, "dry_run", alias="dryRun"))
+        if agent_id is None:
+            agent_id = agents.default_agent(account).pk  # sk_ keys come from an API without agents
+        number = agents.sender(account, key, agent_id=agent_id, phone=phone)
+        origin = Origin(Message.Source.MOJEEB, account, key, number)
+        (draft,) = fill_all(origin, [draft])  # may ask Meta, which must not happen while the key is held
+        with once.first() as sending:
+            if sending.is_first:
+                queued = queueing.queue(origin, draft)
+                told = new_message(
+                    ident=queued.id,
+                    agent_id=agent_id,
+                    to=to,
+                    kind="text" if isinstance(draft.what, Text) else "template",
+                    created_at=queued.created_at,
+                    dry_run=origin.is_test or draft.dry_run,
+                )
+                sending.respond(202, told)
+        return once.response(sending.answer)
 
 
 # --- reading: the first fault ends it (J44), so a value that was read is right
@@ -86,6 +145,14 @@ def read_id(data: Mapping[str, Any], name: str, *, code: str = "invalid_request_
     return uuid.UUID(value)
 
 
+def read_agent_id(data: Mapping[str, Any], key: ApiKey) -> uuid.UUID | None:
+    """Read ``agent_id``, which a key for certain agents must name; None: the default one is meant."""
+    agent_id = read_id(data, "agent_id", code="invalid_agent_id")
+    if agent_id is None and key.is_scoped:
+        raise invalid("agent_id", REQUIRED)
+    return agent_id
+
+
 def read_flag(data: Mapping[str, Any], name: str, *, alias: str) -> bool:
     """Read a boolean, under either of its names; absent is False."""
     for one in (name, alias):
@@ -97,7 +164,7 @@ def read_flag(data: Mapping[str, Any], name: str, *, alias: str) -> bool:
     return bool(value or other)
 
 
-def refuse_lookalikes(data: Mapping[str, Any], door: Door, *, path: str = "") -> None:
+def refuse_lookalikes(data: Mapping[str, Any], door: lookalikes.Door, *, path: str = "") -> None:
     """Refuse the first field that is nearly one whose silence would do harm (``core.http.lookalikes``)."""
     for name, said in door.misses(data):
         raise invalid(f"{path}{name}", said)

@@ -20,10 +20,16 @@ from core.errors import Refusal, invalid
 from core.http import lookalikes
 from core.http.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from core.http.wire import body_of, content_length
-from messaging.api.accept_once import Accepted
 from messaging.api.v1 import schemas, schemas_templates
-from messaging.api.v1.base import REQUIRED, accept, read_id, read_mapping, read_phone, refuse_lookalikes
-from messaging.api.v1.sending import EXAMPLE
+from messaging.api.v1.base import (
+    EXAMPLE,
+    REQUIRED,
+    Once,
+    read_agent_id,
+    read_mapping,
+    read_phone,
+    refuse_lookalikes,
+)
 from messaging.api.v1.template_shapes import read_name, template_object
 from messaging.message_templates import manage as management
 from messaging.models import Template
@@ -60,9 +66,7 @@ class ManagementView(V1View):
 
 
 def _number(request: Request, data: Mapping[str, Any]) -> Connection:
-    agent_id = read_id(data, "agent_id", code="invalid_agent_id")
-    if agent_id is None and key_of(request).is_scoped:
-        raise invalid("agent_id", REQUIRED)
+    agent_id = read_agent_id(data, key_of(request))
     phone = read_phone(data, "from", code="invalid_from_phone")
     account = caller(request)
     if agent_id is None:
@@ -92,14 +96,6 @@ def _word(template: Mapping[str, Any], name: str) -> str | None:
     return value.upper() if value else None
 
 
-class _Unanswered(Exception):
-    """No earlier request with this Idempotency-Key was answered."""
-
-
-def _unanswered() -> Accepted:
-    raise _Unanswered
-
-
 class CreateTemplate(ManagementView):
     """``POST /v1/whatsapp/templates/manage``."""
 
@@ -118,12 +114,14 @@ class CreateTemplate(ManagementView):
         """Meta reviews it: `status` is PENDING until then. A second one of the same name and language is
         refused by Meta, so trying again after a lost answer makes no twin.
         """
-        try:
-            return accept(request, _unanswered)
-        except _Unanswered:
-            pass  # this key has no answer yet; Meta is called outside the transaction that keeps it
-        made = template_object(self._create(request))
-        return accept(request, lambda: (201, made))
+        once = Once(request)
+        if (earlier := once.given()) is not None:
+            return earlier
+        made = template_object(self._create(request))  # asks Meta, so before the transaction
+        with once.first() as creating:
+            if creating.is_first:
+                creating.respond(201, made)
+        return once.response(creating.answer)
 
     def _create(self, request: Request) -> Template:
         number = _number(request, body_of(request))

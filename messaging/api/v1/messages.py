@@ -12,8 +12,7 @@ from rest_framework.request import Request
 from core.errors import invalid
 from core.http.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from messaging.api.v1 import schemas
-from messaging.api.v1.base import REQUIRED, read_mapping, read_text
-from messaging.api.v1.sending import EXAMPLE, Send
+from messaging.api.v1.base import EXAMPLE, REQUIRED, Send, read_mapping, read_text
 from messaging.compose.drafts import TEXT_LONGEST, Text
 
 

@@ -17,7 +17,7 @@ from core.http.fields import ID, Fields
 from core.http.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
 from core.json import character_problem
 from messaging.api.v1 import schemas
-from messaging.api.v1.sending import EXAMPLE, Send
+from messaging.api.v1.base import EXAMPLE, Send
 from messaging.api.v1.template_shapes import read_template, template_object
 from messaging.message_templates import listing as template_list
 
