@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
+from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.models import Account
@@ -58,24 +60,31 @@ def lines(account: Account) -> Iterator[bytes]:
     yield from _rows("contact", Contact, account, "phone", "wa_id", "bsuid", "profile_name", "created_at")
     yield from _rows("suppression", Suppression, account, "phone", "reason", "marketing_only", "created_at")
     yield from _messages(account)
-    for event in audit.seen(account).order_by("at").iterator(_BATCH):
+    for event in _by_key(audit.seen(account)):
         said = {"at": event.at, "actor": event.actor, "action": event.action, "target": event.target}
         yield _line("audit", said)
 
 
+def _by_key(rows: QuerySet[Any]) -> Iterator[Any]:
+    """Read rows in batches by their key.
+
+    A cursor of the server's belongs to the thread that opened it, and an answer that a slow client reads
+    goes on in another one.
+    """
+    last = None
+    while batch := list((rows.filter(pk__gt=last) if last is not None else rows).order_by("pk")[:_BATCH]):
+        last = batch[-1].pk
+        yield from batch
+
+
 def _rows(kind: str, model: Any, account: Account, *names: str) -> Iterator[bytes]:
-    for row in model.objects.filter(account=account).values(*names).iterator(_BATCH):
-        yield _line(kind, row)
+    for row in _by_key(model.objects.filter(account=account)):
+        yield _line(kind, {name: getattr(row, name) for name in names})
 
 
 def _messages(account: Account) -> Iterator[bytes]:
-    last = None
-    while True:
-        found = Message.objects.filter(account=account).order_by("id")
-        batch = list((found.filter(id__gt=last) if last else found)[:_BATCH])
-        if not batch:
-            return
-        last = batch[-1].pk
+    found = _by_key(Message.objects.filter(account=account))
+    while batch := list(islice(found, _BATCH)):
         events: dict[Any, list[dict[str, Any]]] = {}
         for event in MessageEvent.objects.filter(message__in=batch).order_by("sequence"):
             events.setdefault(event.message_id, []).append({"status": event.status, "at": event.at})
