@@ -6,6 +6,7 @@ string for templates. Source: Meta's error reference and recorded answers.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,8 +93,26 @@ def _details(error: Mapping[str, object]) -> str | None:
 
 
 def document_of(raw: bytes) -> object:
-    """Return the JSON in ``raw``, or ``None`` when it is none (HTML from an edge server, half an answer)."""
+    """Return the JSON in ``raw``, or ``None`` when it is none (HTML from an edge server, half an answer).
+
+    Its texts can be stored. Half a surrogate pair in a name that Meta repeats to us must not turn a message
+    that was accepted into one of unknown outcome.
+    """
     try:
-        return orjson.loads(raw)
+        found = orjson.loads(raw)
     except ValueError:
-        return None
+        try:
+            return _storable(json.loads(raw.decode("utf-8-sig", "replace"), parse_constant=str))
+        except (ValueError, RecursionError):
+            return None
+    return _storable(found) if b"\\u0000" in raw else found
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value) or ""
+    if isinstance(value, dict):
+        return {clean(key) or "": _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    return value

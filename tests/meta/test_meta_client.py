@@ -420,3 +420,21 @@ USAGE = '{"123":[{"type":"whatsapp","call_count":100,"estimated_time_to_regain_a
 )
 def test_it_reads_how_long_to_wait(code, headers, seconds):
     assert judged(400, error(code), **headers).retry_after == seconds
+
+
+@pytest.mark.parametrize("odd", [rb"\ud83d", rb"a\u0000b", b"\xff"], ids=["half a pair", "NUL", "no UTF-8"])
+def test_an_odd_character_does_not_hide_what_meta_answered(odd):
+    accepted = classify(200, b'{"contacts":[{"input":"%s"}],"messages":[{"id":"wamid.1"}]}' % odd, {})
+    assert isinstance(accepted, Accepted)
+    refused = classify(
+        400, b'{"error":{"code":131026,"message":"x","error_data":{"details":"to %s"}}}' % odd, {}
+    )
+    assert isinstance(refused, Refused)
+    assert refused.code == 131026
+    assert "\x00" not in refused.details
+    refused.details.encode()
+
+
+def test_a_code_that_no_column_can_take_is_none():
+    refused = classify(400, b'{"error":{"code":99999999999,"message":"x"}}', {})
+    assert getattr(refused, "code", None) is None
