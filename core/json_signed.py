@@ -10,7 +10,6 @@ number that no column could hold exactly is its digits as text.
 from __future__ import annotations
 
 import json
-import re
 import reprlib
 from typing import Any
 
@@ -20,8 +19,6 @@ from core.json import LARGEST, has_more_values, is_deeper
 from core.storable import storable, storable_json
 
 MAX_DEPTH = 64
-#: numbers that orjson would round; a match in a string costs only time
-_ODD_NUMBER = re.compile(rb"[0-9]{19}|[:,\[\s]-?[0-9][0-9.]*[eE]")
 _LONGEST_INTEGER = len(str(LARGEST)) + 1
 
 
@@ -39,24 +36,13 @@ def read_signed(raw: bytes, *, max_values: int) -> Any:
         raise Unreadable(f"more than {max_values} values")
     if is_deeper(raw, MAX_DEPTH):
         raise Unreadable(f"nested more than {MAX_DEPTH} levels deep")
-    if not _ODD_NUMBER.search(raw):
-        try:
-            value = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            pass  # half a surrogate pair, a byte order mark, NaN: or no JSON at all
-        else:
-            return storable_json(value) if b"\\u0000" in raw else value
     try:
-        value = json.loads(
-            raw.decode("utf-8-sig", "replace"),
-            strict=False,
-            parse_int=_integer,
-            parse_float=_decimal,
-            parse_constant=str,
-        )
-    except ValueError as error:
+        value = _DECODER.decode(raw.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON: {error}") from None
-    return storable_json(value)
+    # What cannot be stored came as an escape, or as a raw NUL; most texts are spared the walk.
+    odd = b"\\u0000" in raw or b"\\ud" in raw or b"\\uD" in raw or b"\x00" in raw
+    return storable_json(value) if odd else value
 
 
 def written(value: object) -> str:
@@ -77,3 +63,7 @@ def _integer(digits: str) -> int | str:
 def _decimal(digits: str) -> float | str:
     value = float(digits)
     return value if -LARGEST <= value <= LARGEST else digits
+
+
+# orjson reads no faster what has few numbers, refuses half a surrogate pair and rounds long numbers.
+_DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_float=_decimal, parse_constant=str)

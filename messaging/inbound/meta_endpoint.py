@@ -84,7 +84,7 @@ class MetaCallback(View):
                 source=InboundEvent.Source.META,
                 account_id=account_id,
                 raw=envelope.raw,
-                names=envelope.refs,
+                names=envelope.refs(),
             )
         except DatabaseError:
             # Meta keeps a callback that was not answered with 200 and brings it again, for days.

@@ -26,29 +26,29 @@ class Envelope:
     #: the numbers and the WhatsApp accounts that it is about
     phone_number_ids: frozenset[str]
     waba_ids: frozenset[str]
-    #: our own references that its statuses carry
-    refs: frozenset[str]
 
     @classmethod
     def of(cls, body: object, *, raw: bytes = b"") -> Self:
         """Look through a parsed body once; never raises."""
         phones: set[str] = set()
         wabas: set[str] = set()
-        refs: set[str] = set()
         for entry, change in _changes(body):
             if waba := identifier(entry.get("id")):
                 wabas.add(waba)
             value = change.get("value")
-            if isinstance(value, Mapping):
-                if phone := phone_number_of(value):
-                    phones.add(phone)
-                refs.update(_refs(value.get("statuses")))
-        return cls(raw, body, "", frozenset(phones), frozenset(wabas), frozenset(refs))
+            if isinstance(value, Mapping) and (phone := phone_number_of(value)):
+                phones.add(phone)
+        return cls(raw, body, "", frozenset(phones), frozenset(wabas))
 
     @classmethod
     def sealed(cls, raw: bytes, why: str) -> Self:
         """Return the envelope of bytes that cannot be read."""
-        return cls(raw, None, why, frozenset(), frozenset(), frozenset())
+        return cls(raw, None, why, frozenset(), frozenset())
+
+    def refs(self) -> set[str]:
+        """Return our own references that its statuses carry; only the receiver asks for these."""
+        values = (change.get("value") for _, change in _changes(self.body))
+        return {ref for value in values if isinstance(value, Mapping) for ref in _refs(value.get("statuses"))}
 
     def items(self) -> list[Item]:
         """Return everything the callback says, in its order; never raises."""
