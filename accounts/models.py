@@ -315,7 +315,7 @@ class ApiKey(models.Model):
     """A key of either format; only a digest of it is kept."""
 
     class Kind(models.TextChoices):
-        """The two published formats (contract: keys)."""
+        """The two published formats (contract 1.2, 2.2)."""
 
         SK = "sk_live"
         MK = "mk_live"

@@ -28,8 +28,8 @@ class Limits:
     agents: int | None  # senders; None: as many as wanted
 
 
-# Requests and bulk: contract 1.6; the /v1 keys: S0 ("Professional plan or higher"); 3 agents: the example of
-# E10. The documents name no other number of agents or endpoints: those are ours.
+# Requests and bulk: contract 1.6; the /v1 keys: contract 2.2 ("Professional plan or higher"); 3 agents: the
+# example of contract 2.8. The documents name no other number of agents or endpoints: those are ours.
 LIMITS = {
     Plan.FREE: Limits(20, 0, False, 1, 1),
     Plan.BASIC: Limits(100, 100, False, 3, 3),
@@ -44,7 +44,7 @@ SELF_SERVICE = (Plan.BASIC, Plan.PRO)
 
 @dataclass(frozen=True, slots=True)
 class AddOnKind:
-    """Something extra that is bought once and lasts until the end of the billing period (E11)."""
+    """Something extra that is bought once and lasts until the end of the billing period (contract 2.8)."""
 
     code: str
     messages: int
@@ -75,6 +75,7 @@ def bulk_limit(plan: str) -> int:
 def monthly_messages(plan: str) -> int | None:
     """Return how many messages a plan holds in a billing period; None: as many as wanted.
 
-    The documents publish no number but an example of 10,000 (E10), so each is a setting; 0 there is None.
+    The documents publish no number but an example of 10,000 (contract 2.8), so each is a setting; 0 there
+    is None.
     """
     return settings.MONTHLY_MESSAGES[str(plan)] or None

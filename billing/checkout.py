@@ -125,7 +125,7 @@ def _present(seen: list[SeenSubscription]) -> SeenSubscription | None:
 
 
 def _warning(account: Account, wanted: Plan) -> str:
-    """Say when less is bought than is used (E10)."""
+    """Say when less is bought than is used (contract 2.8)."""
     if ORDER.index(wanted) >= ORDER.index(Plan(account.plan)):
         return ""
     used, limit = quota.usage(account.pk).used, monthly_messages(wanted)

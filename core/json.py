@@ -1,6 +1,6 @@
 """The strict JSON reader used by both APIs.
 
-Rules (reliability.md 3.4): UTF-8 without a byte order mark, an object at the top, at most 16 levels,
+Rules (see docs/decisions.md): UTF-8 without a byte order mark, an object at the top, at most 16 levels,
 no repeated key, no NaN or Infinity, no number of more than 20 digits, no NUL and no lone surrogate in
 a string. Two parsers that read one text differently are how attacks slip through, so a doubtful text
 is refused with the place of the fault instead of being repaired. What a text would cost is counted in its

@@ -15,7 +15,7 @@ from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.numbers.verification import graph_for
 
 _MB = 1024 * 1024
-#: cloud-api 1.4: what Meta takes, and how much of it
+#: contract 3.2: what Meta takes, and how much of it
 LIMITS = {
     "image/jpeg": 5 * _MB,
     "image/png": 5 * _MB,

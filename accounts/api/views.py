@@ -52,7 +52,7 @@ def by_address(request: Request) -> list[tuple[str, int]]:
 
 
 def refuse_below_pro(account: Account) -> None:
-    """Raise ``Refusal`` (``plan_not_eligible``) unless the plan includes /v1 and its keys (S0, J42)."""
+    """Raise ``Refusal`` (``plan_not_eligible``) unless the plan has /v1 and its keys (contract 2.2, J42)."""
     if not LIMITS[Plan(account.plan)].v1_keys:
         raise Refusal(
             "plan_not_eligible",

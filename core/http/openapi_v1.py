@@ -12,7 +12,7 @@ from rest_framework import serializers
 from core.http import v1
 from core.http.openapi import idempotency_key
 
-#: S1: everything under /v1 stays as it is, so its document has a version of its own
+#: contract 2.1: everything under /v1 stays as it is, so its document has a version of its own
 VERSION = "1.0.0"
 
 _MEANINGS = {

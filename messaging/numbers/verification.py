@@ -20,7 +20,7 @@ from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 from messaging.numbers import proofs
 from messaging.status import webhook_events
 
-#: messages a second by Meta's throughput level (cloud-api 3.1)
+#: messages a second by Meta's throughput level (contract 3.3)
 _RATES = {"STANDARD": 80.0, "HIGH": 1000.0}
 _SEND_SCOPE = "whatsapp_business_messaging"
 _TAKEN = (

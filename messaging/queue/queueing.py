@@ -35,8 +35,8 @@ from messaging.status.timeline import Change, Failure, record, requeue
 from messaging.status.words import shown
 from messaging.suppressions import OPTED_OUT
 
-# How long a message is worth sending (reliability.md 2.1): a one-time password that arrives after its
-# screen is gone only confuses; free text has Meta's 24-hour window anyway.
+# How long a message is worth sending (docs/reliability.md, Constants): a one-time password that arrives after
+# its screen is gone only confuses; free text has Meta's 24-hour window anyway.
 LIFETIME_TEXT = timedelta(hours=24)
 LIFETIME_AUTHENTICATION = timedelta(minutes=10)
 LIFETIME_OTHER = timedelta(hours=72)

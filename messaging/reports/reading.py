@@ -115,7 +115,7 @@ def _page(found: list[Message], limit: int, total: int | None) -> Page:
 
 
 def sent_with_v1(account: Account, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Message]:
-    """Return those of these messages that were sent through the ``/v1`` API; it shows no others (S4)."""
+    """Return those of these messages that were sent through ``/v1``, which shows no others (contract 2.3)."""
     rows = Message.objects.filter(account=account, pk__in=ids, source=Message.Source.MOJEEB)
     return {message.pk: message for message in rows}
 

@@ -1,4 +1,4 @@
-"""The pair limit: at most 45 messages at once and one per six seconds to the same person (cloud-api 3.2).
+"""The pair limit: at most 45 messages at once and one per six seconds to the same person (contract 3.4).
 
 Each contact carries one moment, ``pair_slot_at``: every message moves it six seconds further from now.
 While it is less than a burst ahead, one more may go; otherwise only that person's message waits.

@@ -145,7 +145,7 @@ def test_a_key_counts_as_new_after_a_day(org):
 
 
 def test_a_replay_counts_against_the_rate(org):
-    """J37, and E4: a 429 leaves the key as it was."""
+    """J37, and contract 2.6: a 429 leaves the key as it was."""
     key = org.key(rate_limit_per_minute=2)
     codes = [
         Api(key).post_json(MESSAGES, org.text(), HTTP_IDEMPOTENCY_KEY="k1").status_code for _ in range(6)
@@ -229,7 +229,7 @@ def test_without_a_key_nothing_is_counted(client):
 
 
 def test_an_accepted_message_is_charged_once_and_nothing_else_is(org, settings):
-    """J37, J41, E4: a replay, a refusal and a look-up cost nothing; what is used up is a 402."""
+    """J37, J41: a replay, a refusal and a look-up cost nothing; what is used up is a 402."""
     settings.MONTHLY_MESSAGES = {"free": 1, "basic": 1, "pro": 2, "enterprise": 0}
     once(org, "k1")
     once(org, "k1")

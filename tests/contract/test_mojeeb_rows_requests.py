@@ -144,7 +144,7 @@ def test_every_answer_carries_its_correlation_id(org):
     ids=range(7),
 )
 def test_an_id_that_leads_nowhere_is_the_documents_404(org, ident):
-    """S4."""
+    """Contract 2.3."""
     answer = org.api().get(f"{MESSAGES}/{ident}")
     error = refused(answer, 404, "message_not_found", kind="not_found_error")
     assert error["message"] == "No message found with the supplied id."
@@ -158,7 +158,7 @@ def test_an_id_that_leads_nowhere_is_the_documents_404(org, ident):
 )
 @pytest.mark.parametrize("kind", [ApiKey.Kind.MK, ApiKey.Kind.SK])
 def test_the_api_belongs_to_the_larger_plans(org, plan, status, kind):
-    """S0, J42: a key survives a downgrade and works again after it."""
+    """Contract 2.2, J42: a key survives a downgrade and works again after it."""
     who = org.api("*", kind=kind)
     Account.objects.filter(pk=org.account.pk).update(plan=plan)
     answer = who.get(AGENTS)

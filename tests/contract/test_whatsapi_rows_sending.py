@@ -205,7 +205,7 @@ def test_scheduled_items_of_a_bulk_count_as_queued(ready):
 
 
 def test_a_send_without_credentials_is_refused_at_once_and_names_the_step():
-    """W11 as decided in 0.3."""
+    """W11."""
     account = make_account("pro")
     for path, body in (("/send-message", TEXT), ("/messages/bulk", {"messages": [TEXT]})):
         answer = api(account).post_json(path, body)

@@ -1,8 +1,11 @@
-"""What README and docs name is there: files, links and their headings, commands, targets of make."""
+"""What README and docs name is there: files, links and their headings, commands, targets of make.
+
+So is what the code cites: the sections and decisions of docs/contract.md, and documents."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,58 @@ def test_code_that_a_document_shows_is_there(page):
     everything = "".join(modules.values())
     missing |= {name for name in shown if f"class {name}(" not in everything}
     assert missing == set()
+
+
+#: where comments stand that cite the contract or a document
+CITING = (
+    *("*.py", "*.sql", "*.sh", "*.c", "*.md", "*.html", "*.css", "*.js", "*.toml"),
+    *("Makefile", ".env.example"),
+)
+#: "W22" or "J2"; of the week in an ISO date (2026-W18) it is not one
+DECISION = re.compile(r"(?<!\d{4}-)\b([WJ]\d{1,2}b?)\b")
+SECTION = re.compile(r"\b[Cc]ontract((?: \d\.\d+,?)+)")
+DOCUMENT = re.compile(r"(?<![\w/.-])((?:\w[\w-]*/)*\w[\w-]*\.md)\b")
+#: addresses of the site that only look like documents
+SERVED = {"changelog.md", "developers.md", "docs.md", "index.md"}
+#: papers that only their writers had, by the names under which they were cited
+ELSEWHERE = re.compile(r"\bcloud-api \d|\bdesign cards?\b|\b[SE]\d{1,2}(?=[,):;] |\)|\.\"\"\")|\b\w+\.md \d")
+
+
+def cited() -> list[tuple[str, str]]:
+    """Return every file of the repository that may cite something, with its text."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *CITING]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # an archive, not a clone
+        names = [str(path.relative_to(ROOT)) for kind in CITING for path in ROOT.rglob(kind)]
+        listed = "\0".join(name for name in names if not name.startswith(".venv/"))
+    here = str(Path(__file__).relative_to(ROOT))
+    return [(name, (ROOT / name).read_text()) for name in listed.split("\0") if name and name != here]
+
+
+def test_whatever_of_the_contract_is_cited_stands_in_it():
+    contract = (ROOT / "docs" / "contract.md").read_text()
+    decided = re.findall(r"^\| ([WJ]\d+b?) \|", contract, re.MULTILINE)
+    assert len(decided) == len(set(decided)), "a decision has its tag for itself"
+    tags = {*decided, *re.findall(r"^### (\d\.\d+) ", contract, re.MULTILINE)}
+    wrong, found = [], 0
+    for name, text in cited():
+        numbers = [number for places in SECTION.findall(text) for number in re.findall(r"\d\.\d+", places)]
+        for tag in (*DECISION.findall(text), *numbers):
+            found += 1
+            if tag not in tags:
+                wrong.append(f"{name}: {tag}")
+    assert wrong == []
+    assert found > 300
+
+
+def test_nobody_cites_a_document_that_is_not_in_the_repository():
+    texts = cited()
+    documents = [f"/{name}" for name, _ in texts if name.endswith(".md")]
+    wrong: list[str] = []
+    for name, text in texts:
+        for path in DOCUMENT.findall(text):
+            if path not in SERVED and not any(one.endswith(f"/{path}") for one in documents):
+                wrong.append(f"{name}: {path}")
+        wrong += [f"{name}: {words}" for words in ELSEWHERE.findall(text)]
+    assert wrong == []
