@@ -117,11 +117,12 @@ def save_credentials(
 ) -> Connection:
     """Store the credentials of the account's default number and return its connection.
 
-    The same number again replaces its token and keeps its history; ``None`` keeps what was saved for
-    the optional parts. Another number takes the default one's place, and the old one is emptied and kept
-    for its messages. Raises ``Invalid`` for values that cannot be Meta's (``accounts.credentials``), and
-    ``Refusal`` (``conflict``) when ``proof`` shows the number and another account has proven it, too (W51);
-    without a proof the number is only named, which neither helps nor hinders.
+    The same number again replaces its token and keeps its history, its callback address and its verify
+    token, also after it was removed; ``None`` keeps what was saved for the optional parts. Another number
+    takes the default one's place, and the old one is emptied and kept for its messages. Raises ``Invalid``
+    for values that cannot be Meta's (``accounts.credentials``), and ``Refusal`` (``conflict``) when
+    ``proof`` shows the number and another account has proven it, too (W51); without a proof the number is
+    only named, which neither helps nor hinders.
     """
     given = Credentials(access_token, phone_number_id, waba_id, app_secret)
     with _one_writer(account):
@@ -157,6 +158,12 @@ def _locked(account: Account) -> QuerySet[Connection]:
     return account.connections.select_for_update(no_key=True).filter(removed_at=None)
 
 
+def _removed(account: Account, phone_number_id: str) -> Connection | None:
+    """Return the row that a number of this account had before it was removed; the last one of several."""
+    gone = account.connections.select_for_update(no_key=True).filter(phone_number_id=phone_number_id)
+    return gone.exclude(removed_at=None).order_by("-removed_at").first()
+
+
 def _renew(
     account: Account,
     held: Connection | None,
@@ -167,6 +174,10 @@ def _renew(
     default: bool,
 ) -> Connection:
     connection = held or _locked(account).filter(phone_number_id=given.phone_number_id).first()
+    if connection is None and (connection := _removed(account, given.phone_number_id)) is not None:
+        # Meta was told its address and verify token, which is work that nobody wants to do twice.
+        connection.removed_at, connection.waba_id = None, ""
+        connection.is_default, connection.is_active = False, True
     if connection is None:
         connection = Connection(account=account, phone_number_id=given.phone_number_id, is_default=False)
         connection.agent = agent or Agent.objects.get(account=account, is_default=True)

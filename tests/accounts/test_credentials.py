@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from accounts.connections import save_credentials
+from accounts.connections import add_number, save_credentials
 from accounts.credentials import Credentials
 from accounts.models import Connection
 from core.errors import Invalid
@@ -327,14 +327,39 @@ def test_a_number_that_was_removed_is_free_for_others(meta, who):
     assert who.put_json(PATH, REAL).status_code == 409
 
 
-def test_it_may_come_back_to_a_number_it_had(who):
-    for number in (NUMBER, OTHER, NUMBER):
-        assert who.put_json(PATH, GOOD | {"whatsappPhoneNumberId": number}).status_code == 200
-    assert current().phone_number_id == NUMBER
-    assert Connection.objects.exclude(removed_at=None).count() == 2
-    assert set(Connection.objects.exclude(removed_at=None).values_list("access_token_sealed", flat=True)) == {
-        ""
-    }
+@pytest.mark.parametrize("leave", ["delete", "another number", "another account had it meanwhile"])
+def test_a_number_that_comes_back_is_the_one_that_meta_was_told_of(who, leave):
+    def put(number: str = NUMBER) -> dict[str, Any]:
+        answer = who.put_json(PATH, GOOD | {"whatsappPhoneNumberId": number})
+        assert answer.status_code == 200
+        return answer.json()["data"]
+
+    first = put()
+    Connection.objects.update(waba_id="102290129340398")
+    if leave == "another number":
+        put(OTHER)
+    else:
+        who.delete(PATH)
+    if leave.startswith("another account"):
+        meanwhile = api(make_account())
+        theirs = meanwhile.put_json(PATH, GOOD).json()["data"]
+        assert theirs["callbackUrl"] != first["callbackUrl"], "another account's address is its own"
+        meanwhile.delete(PATH)
+    assert put() == first
+    back = current()
+    assert (back.is_default, back.is_active, back.status) == (True, True, "unverified")
+    assert (back.waba_id, back.app_secret_sealed) == ("", ""), "what was forgotten stays forgotten"
+    gone = Connection.objects.exclude(removed_at=None)
+    assert set(gone.values_list("access_token_sealed", flat=True)) <= {""}
+
+
+def test_a_number_comes_back_beside_the_default_one_that_took_its_place():
+    account = make_account()
+    given = Credentials(Secret(TOKEN), NUMBER)
+    first = save_credentials(account, access_token=Secret(TOKEN), phone_number_id=NUMBER)
+    save_credentials(account, access_token=Secret(TOKEN), phone_number_id=OTHER)
+    back = add_number(account, account.agents.get(), given)
+    assert (back.pk, back.callback_key, back.is_default) == (first.pk, first.callback_key, False)
 
 
 def test_delete_forgets_and_may_be_repeated(who):
