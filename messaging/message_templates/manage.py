@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Account, Connection
 from accounts.vault import CannotOpen
 from core.errors import Refusal, invalid
+from messaging.compose import filetypes
 from messaging.compose.drafts import TEMPLATE_NAME
 from messaging.message_templates import store as template_store
 from messaging.meta.codes import Outcome
@@ -152,12 +153,13 @@ def upload_example(number: Connection, *, file: IO[bytes], name: str, mime_type:
 
     Raises ``Invalid`` (``file``) for a type or size that Meta does not take, and as ``create``.
     """
-    most = EXAMPLE_TYPES.get(mime_type)
-    if most is None:
-        raise invalid("file", f"An example must be one of: {', '.join(EXAMPLE_TYPES)}.")
-    if not 0 < size <= most:
+    if not size:
+        raise invalid("file", "The file is empty.")
+    mime_type = filetypes.checked(file, name=name, called=mime_type, taken=EXAMPLE_TYPES)
+    most = EXAMPLE_TYPES[mime_type]
+    if size > most:
         raise invalid("file", f"Must have 1 byte to {most // 1024} kB.")
-    safe_name = re.sub(r"[^A-Za-z0-9._-]", "_", name)[-100:] or "example"
+    safe_name = filetypes.named(name, mime_type, longest=100).replace(" ", "_")
     with _calling(number) as graph:
         app_id = str(graph.debug_token().get("app_id") or "")
         return graph.upload_sample(app_id, name=safe_name, mime_type=mime_type, content=file.read())

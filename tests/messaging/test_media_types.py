@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -20,47 +22,121 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 50
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF" + b"\0" * 50
 PDF = b"%PDF-1.7\n%\xe2\xe3\n"
 MP4 = b"\0\0\0\x20ftypisom" + b"\0" * 20
-OGG = b"OggS\0\x02" + b"\0" * 50
-ZIP = b"PK\x03\x04" + b"\0" * 50
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 50
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+EXE = bytes.fromhex("4d5a9000")
+
+
+def ogg(packet: bytes) -> bytes:
+    """Return the first page of an Ogg file whose codec begins with this packet."""
+    return b"OggS\0\x02" + b"\0" * 20 + b"\x01" + bytes([len(packet)]) + packet
+
+
+def iso(brand: bytes, *tracks: bytes) -> bytes:
+    """Return a film whose ``moov`` stands at the end, as cameras write it."""
+
+    def box(kind: bytes, content: bytes) -> bytes:
+        return (8 + len(content)).to_bytes(4) + kind + content
+
+    handlers = [box(b"hdlr", b"\0" * 8 + track + b"\0" * 13) for track in tracks]
+    movie = b"".join(box(b"trak", box(b"mdia", one)) for one in handlers)
+    return box(b"ftyp", brand + b"\0" * 4) + box(b"mdat", b"\0" * 5_000) + box(b"moov", movie)
+
+
+def zipped(*names: str) -> bytes:
+    """Return an archive with parts of these names."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return file.getvalue()
+
+
+def ole(*streams: str, ahead: int = 0) -> bytes:
+    """Return an old Office file: its header, then its directory with ``ahead`` bytes of something before."""
+    header = bytearray(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504)
+    header[30:32] = (9).to_bytes(2, "little")
+    header[48:52] = (ahead // 512).to_bytes(4, "little")
+    entries = b"".join(name.encode("utf-16-le").ljust(128, b"\0") for name in ("Root Entry", *streams))
+    return bytes(header) + b"\0" * ahead + entries
+
+
+OPUS = ogg(b"OpusHead\x01\x01")
+VORBIS = ogg(b"\x01vorbis")
+ZIP = zipped("[Content_Types].xml", "word/document.xml")
+FILM, SOUND = (b"vide", b"soun"), (b"soun",)
 
 
 @pytest.mark.parametrize(
-    ("head", "name", "kind"),
+    ("content", "found"),
     [
-        (PNG, "a", "image/png"),
-        (JPEG, "a.png", "image/jpeg"),
-        (b"RIFF\x10\0\0\0WEBPVP8 ", "a", "image/webp"),
-        (b"RIFF\x10\0\0\0WAVEfmt ", "a", None),
-        (b"GIF89a\x01", "a", "image/gif"),
-        (b"\0\0\0\x18ftypheic", "a", "image/heic"),
-        (PDF, "a", "application/pdf"),
-        (b"\r\n\r\n" + PDF, "a", "application/pdf"),
-        (MP4, "a", "video/mp4"),
-        (b"\0\0\0\x20ftyp3gp4", "a", "video/3gpp"),
-        (b"\0\0\0\x20ftypM4A ", "a", "audio/mp4"),
-        (OGG, "a", "audio/ogg"),
-        (b"#!AMR\n", "a", "audio/amr"),
-        (b"ID3\x04", "a", "audio/mpeg"),
-        (b"\xff\xfb\x90", "a", "audio/mpeg"),
-        (b"\xff\xf1\x50", "a", "audio/aac"),
-        (ZIP, "a.DOCX", DOCX),
-        (ZIP, "a.zip", None),
-        (OLE, "a.xls", "application/vnd.ms-excel"),
-        (b"Hello", "a.txt", "text/plain"),
-        (b"He\0lo", "a.txt", None),
-        (b"Hello", "a", None),
-        (b"", "", None),
+        (PNG, ["image/png"]),
+        (JPEG, ["image/jpeg"]),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", ["image/webp"]),
+        (b"RIFF\x10\0\0\0WAVEfmt ", ["audio/wav"]),
+        (b"GIF89a\x01", ["image/gif"]),
+        (b"\0\0\0\x18ftypheic", ["image/heic"]),
+        (PDF, ["application/pdf"]),
+        (b"\r\n\r\n" + PDF, ["application/pdf"]),
+        (MP4, ["video/mp4", "audio/mp4"]),
+        (iso(b"isom", *FILM), ["video/mp4"]),
+        (iso(b"isom", *SOUND), ["audio/mp4"]),
+        (iso(b"M4A ", *SOUND), ["audio/mp4"]),
+        (iso(b"3gp4", *FILM), ["video/3gpp"]),
+        (iso(b"qt  ", *FILM), ["video/quicktime"]),
+        (OPUS, ["audio/ogg"]),
+        (VORBIS, [filetypes.OTHER_OGG]),
+        (ogg(b"\x80theora"), [filetypes.OTHER_OGG]),
+        (bytes.fromhex("4f67675300020000"), [filetypes.OTHER_OGG]),
+        (b"#!AMR\n", ["audio/amr"]),
+        (b"ID3\x04\0\0\0\0\0\x04TAG!\xff\xfb\x90", ["audio/mpeg"]),
+        (b"ID3\x04\0\0\0\0\0\x04TAG!\xff\xf1\x50", ["audio/aac"]),
+        (b"ID3\x04\0\0\0\0\0\x04TAG!MZ\x90\0", ["a Windows program"]),
+        (b"ID3", ["audio/mpeg"]),
+        (b"\xff\xfb\x90", ["audio/mpeg"]),
+        (b"\xff\xf1\x50", ["audio/aac"]),
+        (ZIP, [filetypes.DOCX]),
+        (zipped("a" * 9_000, "xl/workbook.xml"), [filetypes.XLSX]),
+        (zipped("setup.exe"), ["application/zip"]),
+        (ole("WordDocument"), [filetypes.DOC]),
+        (ole("Workbook", ahead=9 * 512), [filetypes.XLS]),
+        (ole("ObjectPool", "Workbook", "WordDocument"), [filetypes.DOC, filetypes.XLS]),
+        (ole("!_StringPool"), ["application/x-ole-storage"]),
+        (EXE, ["a Windows program"]),
+        (b"MZ is where I was born.", []),
+        (b"Hello", []),
+        (b"", []),
     ],
 )
-def test_a_file_is_known_by_its_first_bytes(head, name, kind):
-    assert filetypes.detected(head, name) == kind
-    assert kind in LIMITS or kind in (None, "image/gif", "image/heic")
+def test_a_file_is_known_by_its_bytes(content, found):
+    assert list(filetypes.kinds(io.BytesIO(content))) == found
 
 
-def test_what_begins_like_a_kind_that_is_certain_is_a_kind_that_whatsapp_takes():
-    assert set(LIMITS) >= filetypes.CERTAIN
+@pytest.mark.parametrize("cut", [4, 8, 12, 26, 27, 40, 60])
+@pytest.mark.parametrize("content", [OPUS, iso(b"isom", *FILM), ZIP, ole("WordDocument"), b"ID3\x04\0\0\x7f"])
+def test_a_file_that_breaks_off_is_looked_at_without_an_error(content, cut):
+    assert filetypes.kinds(io.BytesIO(content[:cut])) is not None
+    assert filetypes.kinds(io.BytesIO(content[:cut] + b"\xff" * 600)) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "uploaded"),
+    [
+        ("a.pdf", "application/pdf", "a.pdf"),
+        ("A.JPEG", "image/jpeg", "A.JPEG"),
+        ("a.png", "image/jpeg", "a.jpg"),
+        ("voice.bin.opus", "audio/ogg", "voice.bin.opus"),
+        ("Rechnung Nr. 7", "application/pdf", "Rechnung Nr. 7.pdf"),
+        ("setup.exe", "image/png", "setup.exe.png"),
+        ("../\0é", "text/plain", "..___.txt"),
+        ("", "audio/mp4", "file.m4a"),
+        ("x" * 300 + ".mp4", "video/3gpp", "x" * 115 + ".3gp"),
+    ],
+)
+def test_an_upload_is_named_after_what_it_is(name, kind, uploaded):
+    assert filetypes.named(name, kind) == uploaded
+
+
+def test_every_type_that_whatsapp_takes_has_its_endings():
+    assert set(LIMITS) == set(filetypes.ENDINGS)
 
 
 @pytest.fixture
@@ -83,8 +159,8 @@ def upload(who: Api, content: bytes, kind: str, name: str = "a.bin") -> Any:
         (JPEG, "image/jpg", "a.jpg", "image/jpeg"),
         (PNG, "image/gif", "a.gif", "image/png"),
         (MP4, "audio/mp4", "a.m4a", "audio/mp4"),
-        (OGG, "audio/ogg; codecs=opus", "a.ogg", "audio/ogg"),
-        (ZIP, "application/octet-stream", "a.docx", DOCX),
+        (OPUS, "audio/ogg; codecs=opus", "a.ogg", "audio/ogg"),
+        (ZIP, "application/octet-stream", "a.docx", filetypes.DOCX),
         (b"Hello", "text/plain; charset=utf-8", "a", "text/plain"),
     ],
 )
@@ -102,6 +178,20 @@ def test_a_client_that_does_not_know_the_type_is_helped(rehearsing, content, cal
         (PNG, "image/jpeg", "looks like image/png"),
         (b"MZ\x90\0", "application/pdf", "called application/pdf"),
         (PDF, "text/plain", "looks like application/pdf"),
+        (EXE, "audio/ogg", "called audio/ogg, but its content is not; it looks like a Windows program"),
+        (EXE, "audio/mpeg", "called audio/mpeg"),
+        (EXE, "text/plain", "called text/plain"),
+        (EXE, filetypes.DOCX, "called application/vnd"),
+        (b"Hello", "video/mp4", "called video/mp4"),
+        (b"He\0lo", "text/plain", "called text/plain"),
+        (OPUS, "video/mp4", "looks like audio/ogg"),
+        (VORBIS, "audio/ogg", "Opus audio only"),
+        (VORBIS, "", "Opus audio only"),
+        (bytes.fromhex("4f67675300020000"), "video/mp4", "Opus audio only"),
+        (iso(b"isom", *FILM), "audio/mp4", "looks like video/mp4"),
+        (iso(b"M4A ", *SOUND), "audio/aac", "looks like audio/mp4"),
+        (zipped("a"), filetypes.XLSX, "looks like application/zip"),
+        (ole("Workbook"), filetypes.DOC, "looks like application/vnd.ms-excel"),
         (b"GIF89a", "image/gif", "of type image/gif"),
         (b"\0\0\0\x18ftypheic", "application/octet-stream", "of type image/heic"),
         (b"a,b", "text/csv", "of type text/csv"),
@@ -139,8 +229,9 @@ def test_a_test_key_uploads_nothing_and_gets_an_id_that_its_sends_take(meta, ali
     sent = rehearsal.post_json("/send-message", {"to": "14155552671", "image": {"id": ident}})
     assert sent.status_code == 202
     assert len(meta.sandbox.world.media) == before
-    real = upload(api(alice), PNG, "").json()["data"]
+    real = upload(api(alice), PNG, "", name="setup.mp4").json()["data"]
     assert (real["mimeType"], len(meta.sandbox.world.media)) == ("image/png", before + 1)
+    assert meta.sandbox.world.media[real["id"]].file_name == "setup.png"
 
 
 @pytest.mark.django_db

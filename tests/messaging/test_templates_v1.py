@@ -15,6 +15,7 @@ SEND = "/v1/whatsapp/templates"
 LINT = f"{SEND}/lint"
 MANAGE = f"{SEND}/manage"
 EXAMPLES = f"{SEND}/examples"
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
 
 
 @pytest.fixture
@@ -327,7 +328,7 @@ def test_a_template_deleted_in_whatsapp_manager_can_be_deleted_here(meta, org):
 
 
 def test_an_example_is_uploaded_and_shown_by_sends_without_a_file(meta, org):
-    photo = SimpleUploadedFile("a b.png", b"\x89PNG" + b"x" * 50, "image/png")
+    photo = SimpleUploadedFile("a b.png", PNG, "image/png")
     form = {"agent_id": str(org.agent.pk), "from": PHONE, "file": photo}
     answer = org.api("*").post(EXAMPLES, form)
     assert answer.status_code == 201, answer.content
@@ -337,14 +338,16 @@ def test_an_example_is_uploaded_and_shown_by_sends_without_a_file(meta, org):
     all_callbacks(meta)
     part, _ = sent(meta, org, NEW["name"], parameters={"first_name": "Sara"})
     media_id = part["components"][0]["parameters"][0]["image"]["id"]
-    assert meta.world.media[media_id].content == b"\x89PNG" + b"x" * 50
+    assert meta.world.media[media_id].content == PNG
 
 
 FILES = [
     None,
     SimpleUploadedFile("a.txt", b"x", "text/plain"),
     SimpleUploadedFile("a.png", b"", "image/png"),
-    SimpleUploadedFile("a.png", b"x" * (5 * 1024 * 1024 + 1), "image/png"),
+    SimpleUploadedFile("a.png", PNG + b"x" * (5 * 1024 * 1024), "image/png"),
+    SimpleUploadedFile("a.png", b"MZ\x90\0", "image/png"),
+    SimpleUploadedFile("a.png", b"%PDF-1.7", "image/png"),
 ]
 
 

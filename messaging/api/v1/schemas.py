@@ -52,7 +52,10 @@ class ButtonV1(serializers.Serializer[Any]):
     index = serializers.IntegerField(min_value=0, help_text="Its place in the approved template, from 0.")
     url_suffix = serializers.CharField(required=False, help_text="What takes the place of {{1}} in its URL.")
     otp_code = serializers.CharField(required=False, help_text="The code; another name for url_suffix.")
-    quick_reply_payload = serializers.CharField(required=False, help_text="What you hear when it is tapped.")
+    quick_reply_payload = serializers.CharField(
+        required=False,
+        help_text="Comes to your webhook when it is tapped: `buttonPayload` of `message.received`.",
+    )
     coupon_code = serializers.CharField(required=False, help_text="At most 15 characters, says Meta.")
     action = serializers.DictField(
         required=False, help_text="FLOW, MPM, SPM, CATALOG, ORDER_DETAILS: Meta gets it as it is."
