@@ -42,7 +42,7 @@ def test_the_default_webhook_is_set_shown_changed_and_removed(who):
     data = first.json()["data"]
     assert data["webhookUrl"] == URL
     assert data["secret"].startswith("whsec_")
-    assert data["events"] == ["message.status_updated"]
+    assert data["events"] == ["message.status_updated", "message.received"]
     assert who.get("/auth/me").json()["data"]["webhookUrl"] == URL
     second = who.put_json("/auth/me/webhook", {"url": URL + "/2", "events": ["*"]}).json()["data"]
     assert "secret" not in second

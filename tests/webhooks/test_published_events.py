@@ -32,7 +32,7 @@ from tests.support.meta import (
     text_item,
 )
 from tests.webhooks.test_meta_examples import bodies
-from webhooks.models import Event
+from webhooks.models import Delivery, Event
 from webhooks.outgoing import pulling
 from webhooks.outgoing.catalogue import CATALOGUE
 
@@ -238,3 +238,16 @@ def test_a_test_event_that_was_asked_for(alice):
 def test_every_type_of_the_catalogue_is_tried_here():
     text = Path(__file__).read_text()
     assert [name for name in CATALOGUE if f'"{name}"' not in text] == []
+
+
+def test_the_default_webhook_hears_the_payload_of_a_template_s_button(number, alice):
+    """What the template document promises, with the endpoint set as the guide sets it."""
+    set_up = api(alice).put_json("/auth/me/webhook", {"url": "https://hooks.example.com/in"})
+    assert set_up.status_code == 200
+    tapped = text_item("wamid.TAP", person(), type="button", button={"payload": "order-42", "text": "Yes"})
+    post(envelope(number, messages=[tapped]))
+    apply_callbacks()
+    (told,) = Delivery.objects.select_related("event")
+    assert str(told.endpoint_id) == set_up.json()["data"]["endpointId"]
+    body = json.loads(told.event.body)
+    assert (body["event"], body["data"]["buttonPayload"]) == ("message.received", "order-42")

@@ -27,8 +27,9 @@ from webhooks.outgoing.egress_rules import check_url
 
 #: endpoints of one account
 MOST_ENDPOINTS = 20
-#: what the documented endpoint is told unless it asks for more: exactly what its document says
-DEFAULT_EVENTS = ("message.status_updated",)
+#: what the documented endpoint is told unless it asks for something else: what the two documents promise it,
+#: the statuses of what was sent and what comes back, a template's button (its payload) among it
+DEFAULT_EVENTS = ("message.status_updated", "message.received")
 #: how long the old secret signs along after a rotation
 OVERLAP = timedelta(hours=24)
 MOST_HEADERS = 10

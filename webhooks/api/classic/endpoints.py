@@ -98,7 +98,9 @@ class Webhook(KeyView):
         responses=answers(200, schemas.WebhookSaved, 409, 429),
     )
     def put(self, request: Request) -> Response:
-        """Every status of your messages is posted there. The secret is in the first answer only."""
+        """Every status of your messages is posted there, and what people write to you, a tapped button's
+        payload included. The secret is in the first answer only.
+        """
         endpoint, secret = endpoints.save_default(caller(request), read(request, need_url=True))
         data = {"webhookUrl": endpoint.url, "endpointId": str(endpoint.pk), "events": endpoint.events}
         return ok(data | ({"secret": secret.reveal()} if secret else {}))

@@ -48,7 +48,7 @@ class WebhookBody(serializers.Serializer[Any]):
         child=serializers.ChoiceField(_TYPES),
         required=False,
         min_length=1,
-        help_text="At first only `message.status_updated`; `*` is everything.",
+        help_text="At first `message.status_updated` and `message.received`; `*` is everything.",
     )
 
 
