@@ -17,7 +17,7 @@ from accounts.connections import callback_url
 from accounts.models import Connection
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 from messaging.numbers import verification
-from messaging.numbers.verification import Check
+from messaging.numbers.verification import Check, Diagnosis
 
 #: lines that no button of ours can mend are told, but do not keep a number from being used
 QUALITY = {
@@ -33,6 +33,11 @@ QUALITY = {
         "Stop marketing from this number until the rating recovers. It looks at the last seven days.",
     ),
 }
+#: what programs are told of a number whose callbacks nobody could tell from forged ones
+UNPROVEN = (
+    "No App Secret is known for this number, so Meta’s delivery reports and people’s answers are refused "
+    "and messages stay at sent. Save whatsappAppSecret with PUT /auth/me/credentials."
+)
 #: a token that ends sooner than this is reported as about to end
 SOON_DAYS = 14
 
@@ -45,22 +50,31 @@ class Repair:
     message: str
 
 
-def examine(number: Connection) -> list[Check]:
+def warnings(number: Connection | None) -> list[str]:
+    """Return what a caller should know who saves, checks or uses a number, and nobody else will tell him."""
+    if number is None or number.app_secret_sealed or settings.META_APP_SECRET:
+        return []
+    return [UNPROVEN]
+
+
+def examine(number: Connection) -> Diagnosis:
     """Look at everything and store the lines with the number (``Connection.checks``).
 
     Raises ``vault.CannotOpen`` when the saved token cannot be opened any more. What Meta answers is never
     raised: each refusal is a line.
     """
-    checks = list(verification.verify(number).checks)
+    verified = verification.verify(number)
+    checks = list(verified.checks)
     with verification.graph_for(number) as graph:
-        checks[1:1] = _token_lines(graph)
+        if checks[0].ok is not None:
+            checks[1:1] = _token_lines(graph)
         if any(line.check == "phone_number" and line.ok is not None for line in checks):
             checks += _number_lines(graph, number)
     checks.append(_secret_line(number))
     updated = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
     if updated.update(checks=[asdict(line) for line in checks]):
         number.checks = [asdict(line) for line in checks]
-    return checks
+    return Diagnosis(verified.verified, checks)
 
 
 def repair(number: Connection) -> Repair:
@@ -212,7 +226,7 @@ def _callback_line(configured: dict[str, Any], number: Connection) -> Check:
 
 
 def _secret_line(number: Connection) -> Check:
-    if number.app_secret_sealed or settings.META_APP_SECRET:
+    if not warnings(number):
         return Check("app_secret", True, "Reports from Meta can be checked for their signature.")
     return Check(
         "app_secret",

@@ -245,7 +245,7 @@ def _check_subscription(graph: Graph, waba_id: str) -> Check:
             "No app is subscribed to this account, so delivery reports will not arrive.",
             "In your Meta app open WhatsApp > Configuration, set the callback URL and subscribe to messages.",
         )
-    return Check("webhook", True, "An app is subscribed; delivery reports will arrive.")
+    return Check("webhook", True, "An app is subscribed to this account.")
 
 
 # Asked again after a minute, then after half of the time that the credentials have been there, at most an

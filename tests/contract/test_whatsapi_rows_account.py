@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.connections import remove_credentials
 from accounts.models import Account, Connection
 from messaging.models import Message
+from messaging.numbers import doctor
 from tests.factories import TOKEN, api, faulty_fields, make_account, make_key, refusal
 from tests.support import meta as support
 from tests.support.fixtures import alice, app_secret, charlie, meta, number
@@ -133,12 +134,32 @@ def test_what_meta_refuses_is_200_with_a_diagnosis_per_check(meta, alice):
     good = meta.connect(alice)
     fine = api(alice).post_json("/auth/me/credentials/verify")
     assert (fine.status_code, fine.json()["data"]["verified"]) == (200, True)
+    assert {line["check"] for line in fine.json()["data"]["checks"]} >= {"scopes", "callback", "app_secret"}
+    assert "warnings" not in fine.json()["data"]
     meta.revoke(good)
     refused = api(alice).post_json("/auth/me/credentials/verify")
     assert (refused.status_code, refused.json()["data"]["verified"]) == (200, False)
     for line in refused.json()["data"]["checks"]:
         assert set(line) >= {"check", "ok", "message"}
     assert good.access_token.reveal() not in refused.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_an_app_secret_every_answer_warns_that_reports_will_be_refused(meta, alice, settings):
+    meta.connect(alice)
+    who, body = api(alice), {"to": "14155552671", "message": "Hi"}
+    many = {"messages": [body]}
+    calls = (("/auth/me/credentials/verify", None), ("/send-message", body), ("/messages/bulk", many))
+    for path, sent in calls:
+        assert "warnings" not in who.post_json(path, *([sent] if sent else [])).json()["data"], path
+    settings.META_APP_SECRET = ""
+    for path, sent in calls:
+        data = who.post_json(path, *([sent] if sent else [])).json()["data"]
+        assert data["warnings"] == [doctor.UNPROVEN], path
+        lines = {line["check"]: line for line in data.get("checks", [])}
+        assert not lines or lines["app_secret"]["ok"] is False
+        assert not any("reports will arrive" in line["message"] for line in lines.values())
+    assert "warnings" not in who.post_json("/send-message", body | {"dry_run": True}).json()["data"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -54,6 +54,15 @@ class CredentialsBody(serializers.Serializer[Any]):
     )
 
 
+def warnings() -> serializers.ListField:
+    """Return the member that is there when something should be known."""
+    return serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Only when there is one: what keeps this from working as one would expect.",
+    )
+
+
 class CredentialsSaved(serializers.Serializer[Any]):
     """Saved; the token is not given back."""
 
@@ -62,6 +71,7 @@ class CredentialsSaved(serializers.Serializer[Any]):
     verified = serializers.BooleanField()
     callbackUrl = serializers.CharField(help_text="Paste into your Meta app under WhatsApp > Configuration.")
     verifyToken = serializers.CharField(help_text="Paste beside it.")
+    warnings = warnings()
 
 
 class CredentialsRemoved(serializers.Serializer[Any]):
@@ -73,7 +83,12 @@ class CredentialsRemoved(serializers.Serializer[Any]):
 class CheckLine(serializers.Serializer[Any]):
     """One line of the diagnosis."""
 
-    check = serializers.ChoiceField(["token", "phone_number", "waba", "webhook"])
+    check = serializers.ChoiceField(
+        [
+            *("token", "token_kind", "token_expiry", "scopes", "phone_number", "waba", "webhook"),
+            *("registration", "quality", "health", "callback", "app_secret"),
+        ]
+    )
     ok = serializers.BooleanField(allow_null=True, help_text="null: could not be checked.")
     message = serializers.CharField()
     fix = serializers.CharField(allow_null=True)
@@ -88,6 +103,7 @@ class Verification(serializers.Serializer[Any]):
     verifiedName = serializers.CharField(allow_null=True)
     whatsappBusinessAccountId = serializers.CharField(allow_null=True)
     checks = CheckLine(many=True)
+    warnings = warnings()
 
 
 class RotatedKey(serializers.Serializer[Any]):

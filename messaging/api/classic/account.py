@@ -23,7 +23,8 @@ from core.http.fields import Fields
 from core.http.openapi import answers
 from core.http.wire import body_of
 from core.secret import Secret
-from messaging.numbers import proofs, verification
+from messaging.api.classic.base import told
+from messaging.numbers import doctor, proofs
 from webhooks.outgoing import endpoints
 
 #: how long a rotated key may work on
@@ -152,6 +153,7 @@ class Credentials(KeyView):
                 "callbackUrl": connections.callback_url(number),
                 "verifyToken": number.verify_token,
             }
+            | told(number)
         )
 
     @extend_schema(
@@ -178,11 +180,13 @@ class VerifyCredentials(KeyView):
         responses=answers(200, schemas.Verification, 429, body=False),
     )
     def post(self, request: Request) -> Response:
-        """Asks Meta and answers with one line per check; a failed one says how to mend it."""
+        """Asks Meta and answers with one line per check; a failed one says how to mend it. `verified` is
+        whether the number can send; whether its delivery reports can be believed is a check of its own.
+        """
         number = connections.default_connection(caller(request))
         if number is None:
             raise invalid("credentials", "No credentials are saved. Save them with PUT /auth/me/credentials.")
-        diagnosis = verification.verify(number)
+        diagnosis = doctor.examine(number)
         return ok(
             {
                 "verified": diagnosis.verified,
@@ -200,6 +204,7 @@ class VerifyCredentials(KeyView):
                     for line in diagnosis.checks
                 ],
             }
+            | told(number)
         )
 
 

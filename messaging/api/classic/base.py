@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import OpenApiParameter
 
-from accounts.models import Account
+from accounts.models import Account, Connection
 from core.errors import Refusal
 from core.http.fields import ID
 from messaging.api.accept_once import OncePerKey
 from messaging.models import Message
+from messaging.numbers import doctor
 from messaging.queue import idempotency
 
-__all__ = ["ID", "ID_PARAMETER", "Once", "find"]
+__all__ = ["ID", "ID_PARAMETER", "Once", "find", "told"]
 
 ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
 
@@ -21,6 +24,12 @@ class Once(OncePerKey):
 
     read_key = staticmethod(idempotency.checked_key)
     replay_header = "Idempotency-Replayed"
+
+
+def told(number: Connection | None, *, real: bool = True) -> dict[str, Any]:
+    """Return the member ``warnings`` of an answer about a number; nothing when there is nothing to tell."""
+    found = doctor.warnings(number) if real else []
+    return {"warnings": found} if found else {}
 
 
 def find(account: Account, message_id: str) -> Message:

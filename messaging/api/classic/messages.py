@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from accounts import plans
 from accounts.api.views import SEND, KeyView
 from accounts.authentication import caller, key_of
+from accounts.connections import sending_number
 from accounts.models import Account
 from core.errors import FieldError, Invalid, Refusal, invalid
 from core.http import lookalikes
@@ -24,7 +25,7 @@ from core.http.fields import Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
 from core.http.wire import body_of
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID_PARAMETER, Once, find
+from messaging.api.classic.base import ID_PARAMETER, Once, find, told
 from messaging.compose.drafts import (
     FURTHEST,
     LANGUAGE,
@@ -173,12 +174,12 @@ class SendMessage(KeyView):
             if sending.is_first:
                 origin = Origin(Message.Source.WHATSAPI, caller(request), key_of(request))
                 queued = queueing.queue(origin, draft)
-                told = {
+                answer = {
                     "id": str(queued.id),
                     "status": queued.status,
                     "scheduledFor": when(queued.scheduled_for),
-                }
-                sending.respond(202, enveloped(told))
+                } | told(sending_number(origin.account), real=not (draft.dry_run or origin.is_test))
+                sending.respond(202, enveloped(answer))
         return once.response(sending.answer)
 
 
@@ -222,7 +223,9 @@ class SendBulk(KeyView):
         with once.first() as sending:
             if sending.is_first:
                 origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
-                sending.respond(202, enveloped(_batch_object(*queueing.queue_batch(origin, drafts))))
+                real = not origin.is_test and not all(draft.dry_run for draft in drafts)
+                answer = _batch_object(*queueing.queue_batch(origin, drafts))
+                sending.respond(202, enveloped(answer | told(sending_number(account), real=real)))
         return once.response(sending.answer)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.api.classic.schemas import warnings
 from core.http.fields import PHONE
 from messaging.compose.drafts import TEXT_LONGEST
 
@@ -99,6 +100,7 @@ class Accepted(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     status = serializers.ChoiceField(ACCEPTED_STATUSES)
     scheduledFor = serializers.DateTimeField(allow_null=True)
+    warnings = warnings()
 
 
 class TimelineEntry(serializers.Serializer[Any]):
@@ -172,6 +174,7 @@ class BulkAccepted(serializers.Serializer[Any]):
     queued = serializers.IntegerField()
     failedCount = serializers.IntegerField()
     failures = BulkFailure(many=True)
+    warnings = warnings()
 
 
 class Retried(serializers.Serializer[Any]):
