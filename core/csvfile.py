@@ -18,6 +18,9 @@ _FORMULA = re.compile(rf"[\s\ufeff]*{_SIGN}")
 _INSIDE = re.compile(rf"([,;|\t\r\n\v\f\x85\u2028\u2029][\s\ufeff\"']*)(?={_SIGN})")
 
 
+MARK = "\ufeff"
+
+
 def safe(cell: object) -> str:
     """Return a cell as text that no spreadsheet runs, whichever character it cuts lines at."""
     text = "" if cell is None else str(cell)
@@ -25,8 +28,9 @@ def safe(cell: object) -> str:
 
 
 def lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """Yield a CSV file piece by piece (RFC 4180, UTF-8)."""
+    """Yield a CSV file piece by piece (RFC 4180, UTF-8 with a mark, without which Excel guesses another)."""
     buffer = io.StringIO()
+    buffer.write(MARK)
     writer = csv.writer(buffer)
     writer.writerow(header)
     for count, row in enumerate(rows):

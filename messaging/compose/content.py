@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from messaging.compose.approved import filled
 from messaging.compose.drafts import Draft, FilledTemplate, RawTemplate, Text, What
 from messaging.compose.kinds import Native
 
@@ -29,6 +32,34 @@ def body_of(what: What) -> str | None:
     if isinstance(what, RawTemplate):
         return what.text
     return what.body if isinstance(what, Text | Native) else None
+
+
+def with_text(what: What, texts: Mapping[tuple[str, str], str]) -> What:
+    """Return a raw template with the text that people will read, where its template is in ``texts``.
+
+    A value in Meta's shape is a text, or an amount or a date with one to fall back on.
+    """
+    if not isinstance(what, RawTemplate) or what.text is not None:
+        return what
+    text = texts.get((what.name, what.language))
+    return replace(what, text=filled(text, _values(what.components or []))) if text else what
+
+
+def _values(components: list[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for component in components:
+        kind = component.get("type") if isinstance(component, dict) else None
+        if not isinstance(kind, str) or kind.lower() != "body":
+            continue
+        listed = component.get("parameters")
+        for place, one in enumerate(listed if isinstance(listed, list) else [], start=1):
+            if not isinstance(one, dict):
+                continue
+            inner = one.get(str(one.get("type")))
+            value = inner.get("fallback_value") if isinstance(inner, dict) else one.get("text")
+            if isinstance(value, str):
+                found[str(one.get("parameter_name") or place)] = value
+    return found
 
 
 def _part(what: What) -> dict[str, Any]:

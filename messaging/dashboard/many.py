@@ -166,6 +166,7 @@ class Sample(DashboardView):
         if chosen.is_text or chosen.template is None:
             row.append("Hello!")
         out = io.StringIO()
+        out.write(csvfile.MARK)
         writer = csv.writer(out)
         writer.writerow(_columns(chosen))
         writer.writerow([csvfile.safe(cell) for cell in row])

@@ -7,6 +7,7 @@ import uuid
 from abc import ABC, abstractmethod
 from typing import Any
 
+import orjson
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -79,7 +80,7 @@ class Export(DashboardView):
         """Stream the file."""
         rows = map(_cells, reading.export(self.account, Filters.of(request.GET).wanted()))
         response = StreamingHttpResponse(
-            csvfile.lines((*_COLUMNS, *_TIMES), rows), content_type="text/csv; charset=utf-8"
+            csvfile.lines((*_COLUMNS, *_TIMES, "metadata"), rows), content_type="text/csv; charset=utf-8"
         )
         response["Content-Disposition"] = 'attachment; filename="messages.csv"'
         return response
@@ -91,7 +92,8 @@ def _cells(message: Message) -> list[object]:
     cells += [shown(message.status), message.error_code, message.error_message]
     cells += [details_of(message.failure, message.error_detail), message.wamid]
     times = (getattr(message, name) for name in _TIMES)
-    return cells + [at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None for at in times]
+    cells += [at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None for at in times]
+    return [*cells, orjson.dumps(message.metadata).decode() if message.metadata else None]
 
 
 class MessagePage(DashboardView):

@@ -1,14 +1,15 @@
 """A table of many recipients: read from CSV, checked row by row before anything is sent (pure but for lists).
 
 The first line names the columns: ``to``, and one for each value (``message_templates.form``), or ``message``
-for a text. What spreadsheets do to a file is understood: semicolons or tabs, a byte order mark, UTF-16; what
-they do to numbers (``1.41555E+10``) cannot be undone and is said.
+for a text. What spreadsheets do to a file is understood: semicolons or tabs, a line ``sep=``, a byte order
+mark, UTF-16; what they do to numbers (``1.41555E+10``) cannot be undone and is said.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,13 @@ TEXT = ("message", "text", "body")
 BYTES_MOST = 4 * 1024 * 1024
 CELL_LONGEST = 4_096
 COLUMNS_MOST = 100
+NO_TEXT = "This is no text file. Save the table as CSV (UTF-8)."
+NOT_UTF8 = (
+    "The letters of this file cannot be read for sure, since it is neither UTF-8 nor UTF-16. "
+    "In Excel save it as “CSV UTF-8”, elsewhere choose UTF-8, and upload it again."
+)
+#: a first line for Excel alone, which names the separator
+_SEPARATOR = re.compile(r"[\ufeff\r\n]*\"?sep=([,;\t|])\"?[,;\t]*\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +88,31 @@ def decoded(raw: bytes) -> str:
     """Return a file's text. Raises ``Invalid`` (field ``file``) for what is no text."""
     if len(raw) > BYTES_MOST:
         raise invalid("file", f"The file is larger than {BYTES_MOST // 1024 // 1024} MB.")
-    encodings = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
-    for encoding in encodings:
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if character_problem(text) is None:
-            return text
-    raise invalid("file", "This is no text file. Save the table as CSV (UTF-8).")
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        # Which of the old encodings it is cannot be told, and a wrong guess is a name that nobody has.
+        if b"\0" in raw:
+            raise invalid("file", NO_TEXT) from None
+        raise invalid("file", NOT_UTF8) from None
+    if character_problem(text) is not None:
+        raise invalid("file", NO_TEXT)
+    return text
 
 
 def read(text: str, *, most: int) -> Sheet:
     """Read a table of at most ``most`` rows. Raises ``Invalid`` (field ``file``)."""
+    named = _SEPARATOR.match(text)
+    above = named[0].count("\n") if named else 0
+    text = text[named.end() :] if named else text
     first = text.lstrip("\ufeff\r\n").partition("\n")[0]
-    separator = max(",;\t", key=first.count)
+    separator = named[1] if named else max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=separator)
     rows: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                rows.append((reader.line_num, [cell.strip() for cell in cells]))
+                rows.append((reader.line_num + above, [cell.strip() for cell in cells]))
             if len(rows) > most + 1:
                 raise invalid(
                     "file", f"The table has more than {most:,} rows, which is what your plan sends at once."

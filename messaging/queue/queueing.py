@@ -26,7 +26,7 @@ from core.ids import uuid7
 from core.sql import rows
 from messaging import suppressions
 from messaging.compose import recipients
-from messaging.compose.content import body_of, compose
+from messaging.compose.content import body_of, compose, with_text
 from messaging.compose.drafts import Draft, Priority, RawTemplate
 from messaging.compose.recipients import Recipient
 from messaging.models import Batch, Message, Status, Template
@@ -79,8 +79,10 @@ class Origin:
         return self.key is not None and self.key.is_test
 
 
-_CATEGORIES = (
-    "SELECT name, language, category FROM messaging_template "
+_KNOWN = (
+    "SELECT name, language, category, (SELECT c->>'text' FROM jsonb_array_elements("
+    "CASE jsonb_typeof(components) WHEN 'array' THEN components ELSE '[]' END) c "
+    "WHERE upper(c->>'type') = 'BODY' LIMIT 1) FROM messaging_template "
     "WHERE account_id = %s AND waba_id = %s "
     "AND (name, language) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
 )
@@ -109,7 +111,8 @@ def queue_many(origin: Origin, drafts: Sequence[Draft]) -> list[Queued]:
         connection_id=number.pk if number else None,
         phones=[draft.to for draft in drafts],
     )
-    categories = _categories(account, number, drafts)
+    categories, texts = _known(account, number, drafts)
+    drafts = [replace(draft, what=with_text(draft.what, texts)) for draft in drafts]
     refused = _suppressed(people, drafts, categories)
     if refused and not bulk:
         raise invalid("to", OPTED_OUT.message, code="recipient_opted_out")
@@ -256,17 +259,25 @@ def _template_name(draft: Draft) -> str:
     return draft.what.name if isinstance(draft.what, RawTemplate) else ""
 
 
-def _categories(
+def _known(
     account: Account, number: Connection | None, drafts: Sequence[Draft]
-) -> dict[tuple[str, str], str]:
+) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], str]]:
+    """Return the categories and the texts of the drafts' templates, as far as they are stored."""
     wanted = {(d.what.name, d.what.language) for d in drafts if isinstance(d.what, RawTemplate)}
     if number is None or not wanted:
-        return {}
+        return {}, {}
     found = rows(
-        _CATEGORIES,
+        _KNOWN,
         [account.pk, number.waba_id, [name for name, _ in wanted], [language for _, language in wanted]],
     )
-    return {(name, language): category for name, language, category in found}
+    categories = {(name, language): category for name, language, category, _ in found}
+    # A one-time code is nobody's to read again: not in a list, a thread, an export or an event.
+    texts = {
+        (name, language): text
+        for name, language, category, text in found
+        if text and category != "AUTHENTICATION"
+    }
+    return categories, texts
 
 
 def _refuse_while_paused(number: Connection) -> None:

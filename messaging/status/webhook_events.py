@@ -16,6 +16,7 @@ import orjson
 
 from accounts.models import Connection
 from core.http.fields import WA_ID
+from messaging.compose.content import body_of
 from messaging.compose.drafts import Draft
 from messaging.meta.callbacks import InboundMessage, TemplateChange
 from messaging.models import Message, Status
@@ -26,7 +27,7 @@ from webhooks.outgoing.outbox import Announcement, moment
 #: statuses that customers are told of (contract W45), and that of a canceled message
 TOLD = frozenset({Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.CANCELED})
 _MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
-_DETAILS = "SELECT id, recipient, metadata::text, batch_id FROM messaging_message WHERE id = ANY(%s)"
+_DETAILS = "SELECT id, recipient, body, metadata::text, batch_id FROM messaging_message WHERE id = ANY(%s)"
 
 
 # --- messages going out
@@ -46,7 +47,9 @@ def moved(cursor: Any, steps: Sequence[tuple[Row, datetime]]) -> None:
     outbox.publish([_of_row(row, at, *details[row.id]) for row, at in told], listeners)
 
 
-def _of_row(row: Row, at: datetime, to: str, metadata: str, batch_id: uuid.UUID | None) -> Announcement:
+def _of_row(
+    row: Row, at: datetime, to: str, body: str | None, metadata: str, batch_id: uuid.UUID | None
+) -> Announcement:
     if row.status == Status.CANCELED:
         data = _message(row.id, row.status, to, batch_id, orjson.loads(metadata), row.dry_run, row.sequence)
         return Announcement(row.account_id, "message.canceled", data, str(row.id), row.sequence, at)
@@ -56,6 +59,7 @@ def _of_row(row: Row, at: datetime, to: str, metadata: str, batch_id: uuid.UUID 
         message_id=row.id,
         status=row.status,
         to=to,
+        body=body,
         times=(row.sent_at, row.delivered_at, row.read_at, row.failed_at),
         failure=_failure_of(row),
         wamid=row.wamid,
@@ -79,6 +83,7 @@ def _status_updated(
     message_id: uuid.UUID,
     status: Status,
     to: str,
+    body: str | None,
     times: tuple[datetime | None, datetime | None, datetime | None, datetime | None],
     failure: Failure | None,
     wamid: str | None,
@@ -92,6 +97,7 @@ def _status_updated(
         "messageId": str(message_id),
         "status": str(status),
         "to": to,
+        "body": body,
         "sentAt": sent,
         "deliveredAt": delivered,
         "readAt": read,
@@ -165,6 +171,7 @@ def _of_draft(account_id: uuid.UUID, one: Accepted, batch_id: uuid.UUID | None, 
         message_id=one.id,
         status=one.status,
         to=draft.to,
+        body=body_of(draft.what),
         times=(None, None, None, at),
         failure=one.failure,
         wamid=None,

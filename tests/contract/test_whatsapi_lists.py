@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -229,8 +230,17 @@ def exported(who: Any, query: str = "") -> list[dict[str, str]]:
     assert answer["Content-Type"].startswith("text/csv")
     assert "attachment" in answer["Content-Disposition"]
     assert answer["X-RateLimit-Limit"]
-    text = b"".join(answer.streaming_content).decode()
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_the_export_shows_letters_metadata_and_the_template_with_its_text(owner):
+    template = {"template": {"name": "hello_world", "language": "en_US"}}
+    make_message(owner, type="template", content=template, body="مرحبا", metadata={"order": "ü1"})
+    assert b"".join(api(owner).get("/messages/export").streaming_content).startswith(b"\xef\xbb\xbfid,")
+    (row,) = exported(api(owner))
+    assert (row["template"], row["templateLanguage"], row["body"]) == ("hello_world", "en_US", "مرحبا")
+    assert json.loads(row["metadata"]) == {"order": "ü1"}
 
 
 def test_the_export_holds_every_message_once_newest_first(owner):

@@ -383,7 +383,7 @@ def test_a_table_is_checked_row_by_row_and_only_then_sent(client, alice, number,
 
 def test_the_example_table_has_the_columns_of_the_template(client, number, template):
     text = text_of(client.get(f"/app/compose/sample.csv?number={number.pk}&template={template.pk}"))
-    assert text.splitlines()[0] == "to,header_order,name,day,button_1,button_2"
+    assert text.splitlines()[0] == "\ufeffto,header_order,name,day,button_1,button_2"
     parts = approved.read(template.components, template.parameter_format)
     report = sheets.check(sheets.read(text, most=5), template, parts)
     assert report.good and not report.unused
@@ -417,8 +417,23 @@ def test_a_table_that_cannot_be_read_says_why(raw, said):
     assert said in refused.value.fields[0].message
 
 
+@pytest.mark.parametrize("encoding", ["cp1256", "cp1252", "shift_jis", "mac_roman", "koi8_r"])
+def test_an_old_encoding_is_asked_about_and_not_guessed(encoding):
+    word = {"cp1256": "مرحبا", "shift_jis": "こんにちは", "koi8_r": "привет"}.get(encoding, "é")
+    with pytest.raises(Invalid) as refused:
+        sheets.decoded(f"to,name\n14155550100,{word}\n".encode(encoding))
+    assert "neither UTF-8 nor UTF-16" in refused.value.fields[0].message
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "sep=;;;\n"])
+def test_the_line_that_names_the_separator_is_for_excel_alone(line, mark):
+    sheet = sheets.read(f"{mark}{line}to;name\n14155550100;A,B\n", most=5)
+    assert (sheet.columns, sheet.rows) == (["to", "name"], [(3, ["14155550100", "A,B"])])
+
+
 def test_tables_of_every_spreadsheet_are_read():
     for text in ("to,message\n1,é", "to;message\r\n1;é", "to\tmessage\n1\té\n\n"):
-        for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        for encoding in ("utf-8", "utf-8-sig", "utf-16"):
             sheet = sheets.read(sheets.decoded(text.encode(encoding)), most=5)
             assert sheet.columns == ["to", "message"] and sheet.rows == [(2, ["1", "é"])], encoding

@@ -117,10 +117,11 @@ def test_an_open_list_is_answered_only_when_something_changed(alice, page):
 
 
 def test_the_csv_holds_what_the_list_shows_and_runs_in_no_spreadsheet(alice, page):
-    factories.make_message(alice, body="=cmd()", status=Status.UNKNOWN)
+    factories.make_message(alice, body="=cmd()", status=Status.UNKNOWN, metadata={"order": 7})
     factories.make_message(alice, body="kept out", status=Status.SENT)
     rows = list(csv.DictReader(io.StringIO(page("/app/messages/export?status=processing"))))
-    assert [(row["text"], row["status"]) for row in rows] == [("'=cmd()", "processing")]
+    told = [(row["text"], row["status"], row["metadata"]) for row in rows]
+    assert told == [("'=cmd()", "processing", '{"order":7}')]
 
 
 # --- one message

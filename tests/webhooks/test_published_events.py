@@ -251,3 +251,38 @@ def test_the_default_webhook_hears_the_payload_of_a_template_s_button(number, al
     assert str(told.endpoint_id) == set_up.json()["data"]["endpointId"]
     body = json.loads(told.event.body)
     assert (body["event"], body["data"]["buttonPayload"]) == ("message.received", "order-42")
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "read"),
+    [
+        ("Welcome and congratulations!!", None, "Welcome and congratulations!!"),
+        (
+            "Hi {{1}}, {{2}}.",
+            [{"type": "text", "text": "Sara"}, {"type": "text", "text": "{{1}}"}],
+            "Hi Sara, {{1}}.",
+        ),
+        ("Hi {{name}}.", [{"type": "text", "parameter_name": "name", "text": "Sara"}], "Hi Sara."),
+        ("Pay {{1}}.", [{"type": "currency", "currency": {"fallback_value": "5 €"}}], "Pay 5 €."),
+        ("Hi {{1}}.", [], "Hi {{1}}."),
+        (None, None, None),
+    ],
+)
+def test_a_template_sent_in_metas_shape_is_read_with_its_values_everywhere(
+    number, alice, text, parameters, read
+):
+    template = know_template(number, "UTILITY")
+    template.components = [{"type": "BODY", "text": text}] if text else {"no": "list"}
+    template.save()
+    components = None if parameters is None else [{"type": "BODY", "parameters": parameters}]
+    part = {"name": "hello_world", "language": "en_US"} | ({"components": components} if components else {})
+    answer = api(alice).post_json("/send-message", {"to": person(), "template": part})
+    ident = answer.json()["data"]["id"]
+    shown = api(alice).get(f"/messages/{ident}").json()["data"]
+    assert shown["body"] == read
+    assert shown["template"] == part, "what Meta gets is what was asked for"
+    Message.objects.update(status=Status.SUBMITTING)
+    post(envelope(number, statuses=[status_for(Message.objects.get(), "sent")]))
+    apply_callbacks()
+    (told,) = published("message.status_updated")
+    assert told["body"] == read

@@ -113,6 +113,9 @@ TYPES = (
                 "messageId": _id(),
                 "status": _text(enum=["sent", "delivered", "read", "failed"]),
                 "to": _PHONE,
+                "body": _or_null(
+                    _text("The text that people read; a template's with its values, where it is known.")
+                ),
                 "sentAt": _or_null(_moment()),
                 "deliveredAt": _or_null(_moment()),
                 "readAt": _or_null(_moment()),
@@ -132,6 +135,7 @@ TYPES = (
             "messageId": _MESSAGE_ID,
             "status": "delivered",
             "to": _SENT_TO,
+            "body": "Your order 1234 has shipped.",
             "sentAt": "2026-03-28T10:00:02Z",
             "deliveredAt": "2026-03-28T10:00:04Z",
             "readAt": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import orjson
 from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -196,6 +197,8 @@ _COLUMNS = [
     "errorMessage",
     "errorDetails",
     "wamid",
+    "templateLanguage",
+    "metadata",
 ]
 
 
@@ -219,7 +222,9 @@ class Export(KeyView):
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """The same filters as the list. Cells that a spreadsheet would run get a leading apostrophe."""
+        """The same filters as the list. UTF-8 with a byte order mark; `metadata` is JSON. Cells that a
+        spreadsheet would run get a leading apostrophe.
+        """
         query = Query(request)
         wanted = filters_of(query)
         query.done()
@@ -233,7 +238,9 @@ class Export(KeyView):
 
 def _cells(message: Message) -> list[object]:
     written = message_object(message)
-    written["template"] = (written["template"] or {}).get("name")
+    template = written["template"] or {}
+    written |= {"template": template.get("name"), "templateLanguage": template.get("language")}
+    written["metadata"] = orjson.dumps(message.metadata).decode() if message.metadata else None
     return [written[name] for name in _COLUMNS]
 
 
