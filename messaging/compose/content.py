@@ -70,7 +70,7 @@ def _part(what: What) -> dict[str, Any]:
         return {"type": "text", "text": text}
     if isinstance(what, Native):
         return {"type": what.type, what.type: what.part}
-    assert not isinstance(what, FilledTemplate), "queueing fills it before it is composed"
+    assert not isinstance(what, FilledTemplate), "filled before it is queued"
     template: dict[str, Any] = {"name": what.name, "language": what.language}
     if what.components:
         template["components"] = what.components

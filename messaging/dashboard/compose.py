@@ -23,8 +23,8 @@ from messaging.inbound import contacts, conversations
 from messaging.message_templates import form as template_form
 from messaging.message_templates.named_values import fill_all
 from messaging.models import Message
-from messaging.queue import queueing
-from messaging.queue.queueing import Origin
+from messaging.queue import accept
+from messaging.queue.accept import Origin
 
 
 class ComposeForm(SendForm):
@@ -117,7 +117,7 @@ class Compose(DashboardView):
         (draft,) = fill_all(origin, [draft])
         with once.first() as sending:
             if sending.is_first:
-                sending.respond(200, {"id": str(queueing.queue(origin, draft).id)})
+                sending.respond(200, {"id": str(accept.queue(origin, draft).id)})
         return sending.answer.data
 
     def draw(self, form: ComposeForm, seen: Shown, status: int = 200) -> HttpResponse:

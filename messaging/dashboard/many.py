@@ -26,8 +26,8 @@ from messaging.dashboard.base import OncePerForm, new_token
 from messaging.dashboard.send_form import Chosen, SendForm, choose
 from messaging.message_templates.named_values import fill_all
 from messaging.models import Message
-from messaging.queue import queueing
-from messaging.queue.queueing import Origin
+from messaging.queue import accept
+from messaging.queue.accept import Origin
 from messaging.reports import overview
 
 #: faulty rows that the report lists; the others are counted
@@ -113,7 +113,7 @@ class Many(DashboardView):
         drafts = fill_all(origin, drafts)
         with once.first() as sending:
             if sending.is_first:
-                batch, _queued = queueing.queue_batch(origin, drafts)
+                batch, _queued = accept.queue_batch(origin, drafts)
                 audit.record(self.account, "batch.sent", target=str(batch.pk), **audit.by(self.request))
                 sending.respond(200, {"batch": str(batch.pk)})
         return sending.answer.data

@@ -19,7 +19,7 @@ from core.errors import Refusal
 from core.jobs.wakeup import wake
 from messaging.dashboard.base import PAGE, STATUSES, Filters
 from messaging.models import Message, Status
-from messaging.queue import queueing
+from messaging.queue import revise
 from messaging.reports import overview, reading
 from messaging.reports.meanings import meanings as meanings_of
 from messaging.status.timeline import OPEN, WAITING
@@ -155,7 +155,7 @@ class Retry(_Change):
         """Queue a failed message again."""
         message = reading.find(self.account, message_id)
         with transaction.atomic():
-            queueing.retry(self.account, message.pk)
+            revise.retry(self.account, message.pk)
         wake("messages")
         return _("The message is queued again.")
 
@@ -165,7 +165,7 @@ class Cancel(_Change):
 
     def change(self, message_id: uuid.UUID) -> str:
         """Cancel a message that has not been handed over."""
-        queueing.cancel(self.account, message_id)
+        revise.cancel(self.account, message_id)
         return _("The message is canceled; nothing will be sent.")
 
 

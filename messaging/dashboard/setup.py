@@ -30,7 +30,7 @@ from messaging.models import Message
 from messaging.numbers import doctor, proofs
 from messaging.numbers.credentials_form import PHONE_HELP, CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
-from messaging.queue import queueing
+from messaging.queue import accept
 
 #: where the session keeps the id of the test message
 TEST_MESSAGE = "set_up_message"
@@ -220,8 +220,8 @@ class Test(SetUpView):
                 if number is None or number.status != Connection.Status.ACTIVE:
                     raise invalid("to", _("Connect and check your number first."))
                 draft = Draft(to=form.cleaned_data["to"], what=HELLO_WORLD)
-                origin = queueing.Origin(Message.Source.DASHBOARD, self.account)
-                queued = queueing.queue(origin, draft)
+                origin = accept.Origin(Message.Source.DASHBOARD, self.account)
+                queued = accept.queue(origin, draft)
                 request.session[TEST_MESSAGE] = str(queued.id)
                 wake("messages")
                 return HttpResponseRedirect("/app/setup/test")

@@ -20,7 +20,7 @@ from messaging import suppressions
 from messaging.compose.drafts import Draft, Text
 from messaging.compose.written_numbers import looked_for
 from messaging.models import Contact, Message
-from messaging.queue import queueing
+from messaging.queue import accept
 
 #: Meta lets free text through for this long after the customer last wrote
 WINDOW = timedelta(hours=24)
@@ -187,7 +187,7 @@ def thread(
     return list(reversed(rows.order_by("-id")[:limit]))
 
 
-def reply(account: Account, contact: Contact, body: str, *, at: datetime) -> queueing.Queued:
+def reply(account: Account, contact: Contact, body: str, *, at: datetime) -> accept.Queued:
     """Queue a text to the customer from the number that the conversation is with.
 
     Raises ``Invalid`` when the window is closed (Meta would refuse the text) or the customer has opted
@@ -203,8 +203,8 @@ def reply(account: Account, contact: Contact, body: str, *, at: datetime) -> que
     if not window_of(contact, at).is_open:
         raise invalid("body", "The 24-hour window is closed. Send an approved template instead.")
     draft = Draft(to=to, what=Text(body))
-    origin = queueing.Origin(Message.Source.DASHBOARD, account, number=contact.connection)
-    return queueing.queue(origin, draft)
+    origin = accept.Origin(Message.Source.DASHBOARD, account, number=contact.connection)
+    return accept.queue(origin, draft)
 
 
 def is_suppressed(account: Account, contact: Contact) -> bool:

@@ -16,7 +16,7 @@ from messaging.compose.template import fill, fill_unknown
 from messaging.message_templates import samples as template_samples
 from messaging.message_templates import store as template_store
 from messaging.models import Template
-from messaging.queue.queueing import Origin, sender_of
+from messaging.queue.accept import Origin, sender_of
 
 
 def fill_all(origin: Origin, drafts: Sequence[Draft]) -> list[Draft]:

@@ -22,7 +22,7 @@ from core.errors import Refusal
 from core.jobs import threads
 from messaging.meta.client import Accepted
 from messaging.models import Message, OrphanStatus, Status
-from messaging.queue import queueing
+from messaging.queue import revise
 from messaging.reports import analytics
 from messaging.send import worker as send_worker
 from messaging.send.claims import claim
@@ -194,11 +194,11 @@ def test_a_cancelled_message_is_not_sent_and_a_sent_one_not_cancelled(stage):
     held = claim(1)[0]
     assert mark([(message.pk, held.token)], needed=1.0) == {message.pk}
     with pytest.raises(Refusal) as refused:
-        queueing.cancel(stage.account, message.pk)
+        revise.cancel(stage.account, message.pk)
     assert refused.value.code == "conflict"
     assert stage.row(message).status == Status.SUBMITTING
     other = stage.due(recipient="14156669999")[0]
-    queueing.cancel(stage.account, other.pk)
+    revise.cancel(stage.account, other.pk)
     stage.drain()
     assert stage.at_meta(other) == 0
 

@@ -256,7 +256,7 @@ def test_a_database_that_is_away_is_a_503(org, monkeypatch):
         raise OperationalError
 
     who = org.api()
-    monkeypatch.setattr("messaging.queue.queueing.queue", gone)
+    monkeypatch.setattr("messaging.queue.accept.queue", gone)
     answer = who.post_json(MESSAGES, org.text())
     refused(answer, 503, "upstream_unavailable", kind="upstream_error")
     assert answer["Retry-After"] == "2"
@@ -267,7 +267,7 @@ def test_a_crash_is_a_500_that_tells_nothing_but_its_id(org, monkeypatch):
         raise RuntimeError("mk_live_secret")
 
     who = org.api()
-    monkeypatch.setattr("messaging.queue.queueing.queue", crash)
+    monkeypatch.setattr("messaging.queue.accept.queue", crash)
     answer = who.post_json(MESSAGES, org.text())
     refused(answer, 500, "internal_error", kind="internal_error")
     assert b"secret" not in answer.content

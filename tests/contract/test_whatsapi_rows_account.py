@@ -297,7 +297,7 @@ def test_a_crash_is_a_500_in_the_envelope_that_tells_nothing(ready, monkeypatch)
     def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError("database password is hunter2")
 
-    monkeypatch.setattr("messaging.queue.queueing.queue", crash)
+    monkeypatch.setattr("messaging.queue.accept.queue", crash)
     answer = send(ready, TEXT)
     assert answer.status_code == 500
     assert answer.json()["success"] is False

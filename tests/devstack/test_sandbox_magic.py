@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from devstack.meta import magic
-from messaging.queue.queueing import MAGIC_RECIPIENTS
+from messaging.queue.accept import MAGIC_RECIPIENTS
 
 _AREA = "+1415555"
 _GUIDES = Path(__file__).resolve().parents[2] / "templates/developers/guides"

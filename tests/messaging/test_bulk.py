@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from messaging.models import Batch, Message, MessageEvent
-from messaging.queue import queueing
+from messaging.queue import accept
 from tests.factories import api, connect, faulty_fields, make_account
 from tests.support import meta as support
 from tests.support.whatsapi import later
@@ -188,15 +188,15 @@ def test_a_crash_in_the_middle_leaves_nothing(monkeypatch, where):
         raise RuntimeError("killed")
 
     if where == "queue_many":
-        monkeypatch.setattr(queueing, "_lane", crash)
+        monkeypatch.setattr(accept, "_lane", crash)
     else:
-        original = queueing.queue_many
+        original = accept.queue_many
 
         def stored_then_crash(*args: Any, **more: Any) -> Any:
             original(*args, **more)
             raise RuntimeError("killed")
 
-        monkeypatch.setattr(queueing, "queue_many", stored_then_crash)
+        monkeypatch.setattr(accept, "queue_many", stored_then_crash)
     assert bulk(account, items(10)).status_code == 500
     assert not Message.objects.exists()
     assert not Batch.objects.exists()

@@ -18,7 +18,7 @@ from core.errors import Refusal
 from messaging.compose.drafts import Draft, FilledTemplate
 from messaging.message_templates.named_values import fill_all
 from messaging.models import Message, TemplateSync
-from messaging.queue.queueing import Origin
+from messaging.queue.accept import Origin
 from tests.factories import api
 from tests.support.v1 import MESSAGES, PHONE, TEMPLATES, Customer, make_customer, refused
 

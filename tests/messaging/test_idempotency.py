@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import Account, Connection
 from messaging.models import IdempotencyKey, Message, Status
-from messaging.queue import idempotency, queueing
+from messaging.queue import accept, idempotency
 from messaging.upkeep import housekeeping
 from tests.factories import api, connect, make_account, make_key, make_message
 from tests.support import meta as support
@@ -270,7 +270,7 @@ def test_a_crash_inside_the_work_leaves_the_key_usable(ready, monkeypatch):
 
     who = api(ready)
     with monkeypatch.context() as patch:
-        patch.setattr(queueing, "queue", crash)
+        patch.setattr(accept, "queue", crash)
         assert send(who).status_code == 500
     assert not IdempotencyKey.objects.exists()
     assert not Message.objects.exists()

@@ -21,7 +21,7 @@ from messaging.meta.callbacks import parse
 from messaging.meta.graph import GraphError, GraphUnreachable
 from messaging.models import HeaderSample, Message, Template, TemplateEvent, TemplateSync
 from messaging.numbers import verification
-from messaging.queue.queueing import Origin
+from messaging.queue.accept import Origin
 from tests import factories
 from tests.support.meta import (
     all_callbacks,

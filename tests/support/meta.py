@@ -24,7 +24,7 @@ from devstack.meta.server import SandboxThread
 from messaging.compose.drafts import Draft, RawTemplate, Text
 from messaging.message_templates import named_values
 from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status, Template
-from messaging.queue import queueing
+from messaging.queue import accept
 from messaging.reports import reading
 from messaging.send import worker as send_worker
 from messaging.tasks import apply_meta
@@ -158,16 +158,16 @@ def ref_of(message: Message) -> str:
 def queue(account: Account, *, to: str = "", what: Any = None, **more: Any) -> Message:
     """Queue one message as the API does and return its row."""
     draft = Draft(to=to or person(), what=what or RawTemplate("hello_world", "en_US"), **more)
-    origin = queueing.Origin(Message.Source.WHATSAPI, account)
+    origin = accept.Origin(Message.Source.WHATSAPI, account)
     (draft,) = named_values.fill_all(origin, [draft])
-    return Message.objects.get(pk=queueing.queue(origin, draft).id)
+    return Message.objects.get(pk=accept.queue(origin, draft).id)
 
 
 def queue_many(account: Account, count: int, **more: Any) -> list[Message]:
     """Queue several messages to as many people."""
     what = more.pop("what", None) or RawTemplate("hello_world", "en_US")
     drafts = [Draft(to=person(), what=what) for _ in range(count)]
-    queued = queueing.queue_many(queueing.Origin(Message.Source.WHATSAPI, account, **more), drafts)
+    queued = accept.queue_many(accept.Origin(Message.Source.WHATSAPI, account, **more), drafts)
     return list(Message.objects.filter(pk__in=[one.id for one in queued]).order_by("pk"))
 
 

@@ -39,8 +39,8 @@ from messaging.compose.drafts import (
 )
 from messaging.compose.kinds import KINDS, read_kind, read_reply_to
 from messaging.models import Batch, Message
-from messaging.queue import queueing
-from messaging.queue.queueing import Origin, Queued
+from messaging.queue import accept, revise
+from messaging.queue.accept import Origin, Queued
 
 METADATA_BYTES = 16 * 1024  # W16
 #: bounds of expiresIn: shorter than half a minute expires in the queue, Meta itself gives up after 30 days
@@ -173,7 +173,7 @@ class SendMessage(KeyView):
         with once.first() as sending:
             if sending.is_first:
                 origin = Origin(Message.Source.WHATSAPI, caller(request), key_of(request))
-                queued = queueing.queue(origin, draft)
+                queued = accept.queue(origin, draft)
                 answer = {
                     "id": str(queued.id),
                     "status": queued.status,
@@ -224,7 +224,7 @@ class SendBulk(KeyView):
             if sending.is_first:
                 origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
                 real = not origin.is_test and not all(draft.dry_run for draft in drafts)
-                answer = _batch_object(*queueing.queue_batch(origin, drafts))
+                answer = _batch_object(*accept.queue_batch(origin, drafts))
                 sending.respond(202, enveloped(answer | told(sending_number(account), real=real)))
         return once.response(sending.answer)
 
@@ -304,7 +304,7 @@ class RetryMessage(KeyView):
             return once.given_or(refusal)
         with once.first() as again:
             if again.is_first:
-                queueing.retry(account, message.pk, as_test=key_of(request).is_test)
+                revise.retry(account, message.pk, as_test=key_of(request).is_test)
                 again.respond(202, enveloped({"id": str(message.pk), "status": "queued"}))
         return once.response(again.answer)
 
@@ -325,5 +325,5 @@ class CancelMessage(KeyView):
     def post(self, request: Request, message_id: str) -> Response:
         """Works until the message is handed to WhatsApp; after that it is a 409."""
         message = find(caller(request), message_id)
-        queueing.cancel(caller(request), message.pk, as_test=key_of(request).is_test)
+        revise.cancel(caller(request), message.pk, as_test=key_of(request).is_test)
         return ok({"id": str(message.pk), "status": "canceled"})

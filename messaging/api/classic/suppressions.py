@@ -25,8 +25,8 @@ from messaging.api.classic import schemas
 from messaging.api.classic.base import Once
 from messaging.compose.drafts import HELLO_WORLD, Draft
 from messaging.models import Message, Suppression
-from messaging.queue import queueing
-from messaging.queue.queueing import Origin
+from messaging.queue import accept
+from messaging.queue.accept import Origin
 
 
 def suppression_object(row: Suppression) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class TestMessage(KeyView):
         with once.first() as sending:
             if sending.is_first:
                 origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
-                queued = queueing.queue(origin, Draft(to=to, what=HELLO_WORLD, dry_run=dry_run))
+                queued = accept.queue(origin, Draft(to=to, what=HELLO_WORLD, dry_run=dry_run))
                 state = {**account.onboarding, "firstMessageQueued": True}
                 Account.objects.filter(pk=account.pk).update(onboarding=state)
                 told = {"id": str(queued.id), "status": queued.status, "scheduledFor": None}

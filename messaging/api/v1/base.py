@@ -23,8 +23,8 @@ from messaging.api.accept_once import OncePerKey
 from messaging.compose.drafts import Draft, Text, What
 from messaging.message_templates.named_values import fill_all
 from messaging.models import Message, Status
-from messaging.queue import idempotency, queueing
-from messaging.queue.queueing import Origin
+from messaging.queue import accept, idempotency
+from messaging.queue.accept import Origin
 from messaging.reports import reading
 from messaging.status.transitions import CANCELED, details_of
 
@@ -88,7 +88,7 @@ class Send(V1View):
         (draft,) = fill_all(origin, [draft])  # may ask Meta, which must not happen while the key is held
         with once.first() as sending:
             if sending.is_first:
-                queued = queueing.queue(origin, draft)
+                queued = accept.queue(origin, draft)
                 told = new_message(
                     ident=queued.id,
                     agent_id=agent_id,
