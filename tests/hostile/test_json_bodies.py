@@ -48,7 +48,7 @@ def places(raw: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("raw", FAULTY.values(), ids=FAULTY.keys())
 def test_a_faulty_text_is_refused_of_a_customer_and_kept_of_meta(doors, raw):
-    """Whoever signs what a stranger wrote is not at fault for it: answered 200, stored, parked if unreadable."""
+    """Whoever signs a stranger's words is not at fault for them: 200, stored, parked if unreadable."""
     for kept, body in enumerate(places(raw), start=1):
         answer = doors["send"](body)
         nothing_there = body != raw and not raw.strip()
