@@ -8,7 +8,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 
 help:
 	@echo "make run                  start everything on http://127.0.0.1:8000 (Ctrl-C stops it)"
-	@echo "make test [ARGS=...]      run the tests, or a part: ARGS=\"tests/test_embedded.py -x\""
+	@echo "make test [ARGS=...]      run the tests, or a part: ARGS=\"tests/devstack/launcher/test_embedded.py -x\""
 	@echo "make test-later [YEARS=1 ARGS=...]   the same with every clock ahead (Linux, a C compiler)"
 	@echo "make chaos [SEED=1 MINUTES=3 ARGS=...]   kill, freeze and lie to everything under load; compare ledgers"
 	@echo "make bench [ARGS=...]     measure it beside its baselines, or a part: ARGS=\"--quick --only P1,P3\""

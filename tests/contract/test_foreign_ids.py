@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 #: addresses whose parameter is no id of something that an account has
 NOT_IDS = {
     "app/join/<str:secret>": "whoever has the secret is invited",
-    "webhooks/whatsapp/<slug:callback_key>": "Meta's door: signed, see tests/webhooks/test_tenants.py",
+    "webhooks/whatsapp/<slug:callback_key>": "Meta's: signed, see tests/messaging/inbound/test_tenants.py",
     "developers/<str:slug>": "public",
     "developers/errors/<str:code>": "public",
     "developers/events/<str:name>.json": "public",

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from django.utils import timezone
+from tests.webhooks.test_meta_examples import bodies
 
 from accounts.models import Connection
 from billing import tasks as billing_tasks
@@ -19,6 +20,7 @@ from messaging.models import Message, Status
 from messaging.send import pacing
 from tests import factories
 from tests.factories import TOKEN, api, connect
+from tests.messaging.inbound.test_meta_examples import bodies
 from tests.support.meta import (
     all_callbacks,
     apply_callbacks,
@@ -31,7 +33,6 @@ from tests.support.meta import (
     status_for,
     text_item,
 )
-from tests.webhooks.test_meta_examples import bodies
 from webhooks.models import Delivery, Event
 from webhooks.outgoing import pulling
 from webhooks.outgoing.catalogue import CATALOGUE

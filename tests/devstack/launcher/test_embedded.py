@@ -19,7 +19,7 @@ import redis
 from devstack.launcher import binaries
 from devstack.launcher.embedded import Embedded, EmbeddedError, Urls
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from messaging.models import Message, MessageEvent, Status
 from tests import factories
 from tests.dashboard import data
 from tests.dashboard.conftest import join, make_owned, signed_in
-from tests.dashboard.test_messages_browser import enter
+from tests.messaging.dashboard.test_messages_browser import enter
 from tests.pages.conftest import browser, patience, visit
 from tests.webhooks.receiver import receiver, server
 from webhooks.models import Delivery, Endpoint

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 #: where a path in backticks may begin besides the root: a page may be about one room
 ROOMS = ("", "billing/", "config/", "messaging/", "webhooks/", "accounts/", "docs/")

@@ -16,7 +16,7 @@ from devstack.meta.options import Options
 from devstack.meta.server import SandboxThread, default_callback_url
 from devstack.meta.world import World
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def test_it_counts_what_happened(meta):

@@ -8,7 +8,7 @@ from messaging.compose.approved import read
 from messaging.compose.drafts import ButtonValue, FilledTemplate
 from messaging.message_templates import lint
 from messaging.message_templates.previews import example_values, preview
-from tests.messaging.test_composing_components import (
+from tests.messaging.compose.test_composing_components import (
     COUPON,
     DYNAMIC_URL,
     FLOW,

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from messaging.message_templates import store as template_store
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LISTED = {
     "data": [
         {

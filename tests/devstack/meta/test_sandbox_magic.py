@@ -11,7 +11,7 @@ from devstack.meta import magic
 from messaging.queue.accept import MAGIC_RECIPIENTS
 
 _AREA = "+1415555"
-_GUIDES = Path(__file__).resolve().parents[2] / "templates/developers/guides"
+_GUIDES = Path(__file__).resolve().parents[3] / "templates/developers/guides"
 
 
 def _settled(meta):

@@ -24,7 +24,7 @@ from devstack.launcher.processes import ChildFailed, Processes, Stopped
 from devstack.launcher.supervisor import SetupError, Supervisor
 from tests.support.processes import below
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 HERMOD_VARIABLES = {
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIALS_KEYS", "PUBLIC_URL", "PORT", "SANDBOX_PORT"),
     *("DATA_DIR", "META_GRAPH_URL", "META_APP_SECRET", "META_VERIFY_TOKEN", "DEBUG", "LOG_FORMAT"),

@@ -8,7 +8,7 @@ from core.errors import Invalid, Refusal
 from messaging.compose.approved import read
 from messaging.compose.drafts import ButtonValue, FilledTemplate
 from messaging.compose.template import fill, fill_unknown
-from tests.messaging.test_composing_components import (
+from tests.messaging.compose.test_composing_components import (
     COUPON,
     DYNAMIC_URL,
     FLOW,
