@@ -333,8 +333,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     # A PATCH takes what its serializer says; what is optional there says so itself.
     "COMPONENT_SPLIT_PATCH": False,
-    # The first one lets the explorer call the address it was opened at.
-    "SERVERS": [{"url": "/"}, {"url": PUBLIC_URL}],
+    # Generators and Postman take the first one, and need its host. The explorer calls where it was opened.
+    "SERVERS": [{"url": PUBLIC_URL}, {"url": "/", "description": "Where this document was fetched from"}],
+    "SWAGGER_UI_SETTINGS": '{deepLinking: true, onComplete: () => ui.oas3Actions.setSelectedServer("/")}',
     "SORT_OPERATIONS": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

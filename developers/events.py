@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -31,13 +32,17 @@ def _rows(schema: Schema) -> list[tuple[str, str, str]]:
 def _kind(schema: Schema) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
-    kinds: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kinds = [kind for one in schema.get("anyOf", [schema]) for kind in _kinds(one)]
     words = [_KINDS.get(kind, kind) for kind in kinds]
     if schema.get("format") == "date-time":
         words[0] = "time"
     elif schema.get("format") == "uuid":
         words[0] = "id"
     return " or ".join(words)
+
+
+def _kinds(schema: Schema) -> list[str]:
+    return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
 
 
 def _about(schema: Schema) -> str:
@@ -130,8 +135,11 @@ def in_openapi(result: dict[str, Any], generator: Any, request: Any, public: boo
 def _as_webhook(one: EventType) -> dict[str, Any]:
     schema = {name: value for name, value in one.schema().items() if not name.startswith("$")}
     return {
+        "operationId": "on" + "".join(word.capitalize() for word in re.split(r"[._]", one.name)),
         "summary": one.when,
-        "tags": ["Webhooks"],
+        # Under a tag of their own: openapi-generator writes a file for each tag, and that of the events would
+        # take the place of that of the operations.
+        "tags": ["Events"],
         "parameters": [
             {
                 "name": name,

@@ -51,7 +51,9 @@ def _object(properties: dict[str, Schema], about: str = "", *, optional: tuple[s
 
 
 _PHONE = _text("Digits only, with the country code.", pattern=f"^{WA_ID.pattern}$")
-_METADATA: Schema = {"type": "object", "description": "What you gave with the message."}
+#: an object that does not say what it may hold stops generators of clients
+_ANYTHING: Schema = {"type": "object", "additionalProperties": {}}
+_METADATA: Schema = {**_ANYTHING, "description": "What you gave with the message."}
 _DRY_RUN = _yes_or_no("Simulated: WhatsApp was not called.")
 _SEQUENCE = _whole(
     "Place in the message's own history; of two events of one message the higher one is later.", minimum=1
@@ -166,8 +168,8 @@ TYPES = (
                 "type": _text("text, image, audio, button, interactive, location, … or a type to come."),
                 "text": _or_null(_text("The readable text in it: a body, a caption, the words of a button.")),
                 "content": {
-                    "type": ["object", "array", "null"],
                     "description": "The part that type names, as Meta wrote it.",
+                    "anyOf": [_or_null(_ANYTHING), {"type": "array", "items": _ANYTHING}],
                 },
                 "media": {
                     **_or_null(
