@@ -57,6 +57,23 @@ def _receiver(name: str) -> str:
     return render_to_string(f"developers/receivers/{name}.txt").rstrip("\n")
 
 
+@lru_cache(maxsize=1)
+def in_short() -> dict[str, Any]:
+    """Return what fits into a page about everything: the members of each type in a line, and two examples."""
+    types = [
+        {"name": one.name, "when": one.when, "members": "; ".join(_member(*row) for row in _rows(one.data))}
+        for one in TYPES
+    ]
+    shown = ("message.status_updated", "message.received")
+    examples = [json.dumps(CATALOGUE[name].body(), ensure_ascii=False) for name in shown]
+    return {"types": types, "examples": examples, "verify": _receiver("verify.py")}
+
+
+def _member(name: str, kind: str, about: str) -> str:
+    about = about.strip().rstrip(".")
+    return f"{name}: {kind} ({about})" if about else f"{name}: {kind}"
+
+
 @lru_cache(maxsize=8)
 def _markdown(public_url: str) -> str:
     types = [

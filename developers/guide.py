@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.plans import LIMITS
 from accounts.viewer import Reader, reader_of
 from core.http.plain_views import markdown, not_found, only_read
+from developers.events import in_short
 from developers.markdown import Follow, Section, anchors, page_of, relinked
 from developers.pages import plans
 from developers.samples import expand
@@ -294,6 +295,11 @@ def changelog_markdown(request: HttpRequest) -> HttpResponse:
 def llms(request: HttpRequest) -> HttpResponse:
     """Tell a coding agent what it needs."""
     guides = [one for one in _library().guides.values() if one.summary]
-    context = {"public_url": settings.PUBLIC_URL, "plans": LIMITS.items(), "guides": guides}
+    context = {
+        "public_url": settings.PUBLIC_URL,
+        "plans": LIMITS.items(),
+        "guides": guides,
+        "events": in_short(),
+    }
     text = render_to_string("llms.txt", context)
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
