@@ -9,7 +9,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 from django.utils import timezone
-from tests.webhooks.test_meta_examples import bodies
 
 from accounts.models import Connection
 from billing import tasks as billing_tasks
