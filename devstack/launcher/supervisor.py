@@ -24,7 +24,7 @@ from devstack.launcher import demo, processes
 from devstack.launcher.embedded import Embedded, EmbeddedError
 from devstack.launcher.processes import ChildFailed, Processes, Stopped
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 WORKER_STOP_SECONDS = 25.0
 
