@@ -16,7 +16,6 @@ from billing.models import (
     Customer,
     Dispute,
     QuotaPeriod,
-    StripeEvent,
     Subscription,
 )
 from core.errors import Invalid
@@ -187,13 +186,3 @@ class QuotaPeriodAdmin(Ledger):
     list_select_related = ["account"]
     search_fields = ["account__name", "account__email"]
     ordering = ["-ends_at"]
-
-
-@admin.register(StripeEvent)
-class StripeEventAdmin(Ledger):
-    """Events that rang; those that were given up have a trouble and no due time."""
-
-    list_display = ["id", "type", "customer", "received_at", "applied_at", "attempts", "due_at"]
-    search_fields = ["id", "customer", "subject"]
-    ordering = ["-received_at"]
-    exclude = ["lease_token"]

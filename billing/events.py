@@ -1,144 +1,113 @@
-"""The ledger of Stripe's events: stored before they are answered, then Stripe is asked what is true.
+"""Stripe's events: what one makes us ask Stripe, and how its answer is applied.
 
-An event's own content is never applied. It names a customer, a checkout or a payment; the worker fetches
-that from Stripe. While Stripe does not answer, the event stays due: it is never given up for that.
+An event's own content is never applied. It names a customer, a checkout or a payment; that is fetched from
+Stripe. Where events are kept until then is the inbox's matter (``webhooks.incoming``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
 
 from billing import stripe_api, subscriptions
-from billing.models import Customer, StripeEvent
+from billing.models import Customer
+from core.json_signed import Unreadable, read_signed
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
-LEASE_SECONDS = 120.0
-#: tries before an event that cannot be applied is left for an operator; Stripe's silence is no try
-MAX_ATTEMPTS = 8
-LONGEST_WAIT_SECONDS = 300
-#: what may change something that we keep; other types are stored and left
+#: what may change something that we keep; other types ask nothing
 WATCHED = ("customer.", "checkout.session.", "invoice.", "charge.", "subscription_schedule.")
-#: kept this long, so that an old event sent again is still a known one
-KEPT_DAYS = 60
-
-_INSERT = """
-INSERT INTO billing_stripeevent
-    (id, type, customer, subject, received_at, due_at, lease_token, attempts, trouble)
-VALUES (%s, %s, %s, %s, now(), CASE WHEN %s THEN now() END, 0, 0, '')
-ON CONFLICT (id) DO NOTHING
-"""
-# Picked first and materialised, as in webhooks.incoming.inbox: a subquery might run once per row.
-_CLAIM = """
-WITH picked AS MATERIALIZED (
-    SELECT id FROM billing_stripeevent WHERE due_at <= now()
-    ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE billing_stripeevent e
-SET lease_token = e.lease_token + 1, due_at = now() + make_interval(secs => %s), attempts = e.attempts + 1
-WHERE e.id IN (SELECT id FROM picked)
-RETURNING e.id, e.lease_token, e.type, e.customer, e.subject
-"""
-_DONE = """
-UPDATE billing_stripeevent SET due_at = NULL, applied_at = now(), trouble = ''
-WHERE id = %s AND lease_token = %s
-"""
-_LATER = """
-UPDATE billing_stripeevent
-SET due_at = CASE WHEN attempts < %s OR %s
-                  THEN now() + make_interval(secs => least(power(3, least(attempts, 10)), %s)) END,
-    trouble = %s
-WHERE id = %s AND lease_token = %s
-"""
+MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A claimed event."""
+class Event:
+    """What is read of an event."""
 
     id: str
-    token: int
     type: str
+    #: None: it does not say
+    livemode: bool | None
+    #: what to ask about: the customer, and the object itself where the customer is not enough
     customer: str
     subject: str
 
 
-def receive(event: Mapping[str, Any]) -> bool:
-    """Store a verified event: one insert. False: it was stored before."""
-    data = event.get("data")
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an event makes us ask; questions about the same are the same."""
+
+    about: str
+    _ask: Callable[[], None]
+
+    def ask(self) -> None:
+        """Ask Stripe and apply the answer. Raises ``stripe_api.Unavailable``."""
+        try:
+            self._ask()
+        except stripe_api.Missing:
+            log.warning("an event speaks of something that Stripe does not know", about=self.about)
+
+
+def read(raw: bytes) -> Event:
+    """Read what Stripe has signed. Raises ``Unreadable``: it is no event with an id and a type.
+
+    Nothing else in it, and no style of writing it, is a fault.
+    """
+    value = read_signed(raw, max_values=MAX_VALUES)
+    if not isinstance(value, Mapping):
+        raise Unreadable("not an object")
+    ident, kind, mode = value.get("id"), value.get("type"), value.get("livemode")
+    if not (isinstance(ident, str) and ident and isinstance(kind, str) and kind):
+        raise Unreadable("not an event with an id and a type")
+    data = value.get("data")
     about = data.get("object") if isinstance(data, Mapping) else None
     about = about if isinstance(about, Mapping) else {}
     customer = about.get("id") if about.get("object") == "customer" else about.get("customer")
-    kind = str(event["type"])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                str(event["id"])[:100],
-                kind[:100],
-                _id(customer)[:100],
-                _id(about.get("id"))[:200],
-                kind.startswith(WATCHED),
-            ],
-        )
-        return cursor.rowcount == 1
+    return Event(
+        id=ident,
+        type=kind,
+        livemode=mode if isinstance(mode, bool) else None,
+        customer=_id(customer),
+        subject=_id(about.get("id")),
+    )
 
 
-def _id(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    return value if isinstance(value, str) else ""
+def question(event: Event) -> Question | None:
+    """Return what an event makes us ask; None: nothing.
 
-
-def drain() -> int:
-    """Ask Stripe about what is due and apply its answers; returns how many events are done."""
-    done = 0
-    if not stripe_api.configured():
-        return 0
-    while held := _claim():
-        asked: dict[str, Exception | None] = {}
-        for one in held:
-            # Ten events about one customer are one question.
-            what, ask = _question(one)
-            if what not in asked:
-                asked[what] = _try(ask, one)
-            trouble = asked[what]
-            if trouble is None:
-                with connection.cursor() as cursor:
-                    cursor.execute(_DONE, [one.id, one.token])
-                done += 1
-            else:
-                _later(one, trouble)
-    return done
-
-
-@transaction.atomic
-def _claim() -> list[Held]:
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [BATCH, LEASE_SECONDS])
-        return [Held(*row) for row in cursor.fetchall()]
-
-
-def _question(event: Held) -> tuple[str, Callable[[], None]]:
-    """Return what an event makes us ask, and how; equal questions are asked once."""
+    Raises ``Unreadable`` when it does not say about whom.
+    """
+    if not event.type.startswith(WATCHED):
+        return None
+    about, ask = event.subject, partial(_sync, event.customer)
     if event.type.startswith("charge.dispute."):
-        return event.subject, lambda: subscriptions.apply_dispute(stripe_api.dispute(event.subject))
-    if event.type.startswith("charge."):
-        return event.subject, lambda: subscriptions.apply_charge(stripe_api.charge(event.subject))
-    if event.type.startswith("checkout.session."):
-        return event.subject, lambda: _session(event)
-    return event.customer, lambda: _sync(event.customer)
+        ask = partial(_dispute, event.subject)
+    elif event.type.startswith("charge."):
+        ask = partial(_charge, event.subject)
+    elif event.type.startswith("checkout.session."):
+        ask = partial(_session, event.subject, event.customer)
+    else:
+        about = event.customer
+    if not about:
+        raise Unreadable(f"{event.type[:100]} names nothing that we could ask about")
+    return Question(about, ask)
 
 
-def _session(event: Held) -> None:
-    subscriptions.apply_session(stripe_api.session(event.subject))
-    _sync(event.customer)
+def _dispute(ident: str) -> None:
+    subscriptions.apply_dispute(stripe_api.dispute(ident))
+
+
+def _charge(ident: str) -> None:
+    subscriptions.apply_charge(stripe_api.charge(ident))
+
+
+def _session(ident: str, customer: str) -> None:
+    subscriptions.apply_session(stripe_api.session(ident))
+    _sync(customer)
 
 
 def _sync(customer: str) -> None:
@@ -147,39 +116,7 @@ def _sync(customer: str) -> None:
         subscriptions.sync(owner)
 
 
-def _try(ask: Callable[[], None], event: Held) -> Exception | None:
-    try:
-        ask()
-    except stripe_api.Missing:
-        log.warning("an event speaks of something that Stripe does not know", stripe_event=event.id)
-    except stripe_api.Unavailable as error:
-        log.warning("Stripe could not be asked", stripe_event=event.id, why=str(error))
-        return error
-    except Exception as error:
-        log.exception("an event could not be applied", stripe_event=event.id)
-        return error
-    return None
-
-
-def _later(event: Held, trouble: Exception) -> None:
-    # Stripe's and the database's own troubles say nothing of the event: it is never given up for them.
-    weather = isinstance(trouble, stripe_api.Unavailable | OperationalError | InterfaceError)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _LATER,
-            [MAX_ATTEMPTS, weather, LONGEST_WAIT_SECONDS, repr(trouble)[:500], event.id, event.token],
-        )
-
-
-def sweep() -> int:
-    """Delete events that nobody can need any more; returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM billing_stripeevent "
-            "WHERE due_at IS NULL AND received_at < now() - make_interval(days => %s)",
-            [KEPT_DAYS],
-        )
-        return int(cursor.rowcount)
-
-
-__all__ = ["StripeEvent", "drain", "receive", "sweep"]
+def _id(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return value if isinstance(value, str) else ""

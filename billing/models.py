@@ -82,9 +82,9 @@ class Subscription(models.Model):
 
 
 class StripeEvent(models.Model):
-    """A verified event: a doorbell. What it says is not applied; Stripe is asked what is true now.
+    """The table in which the version before kept Stripe's events; this one only empties it.
 
-    A ledger like the others: ``due_at`` null means done; claiming moves it and raises the token.
+    See ``billing.old_event_table``. Events are in the inbox now (``webhooks.InboundEvent``).
     """
 
     id = models.CharField(max_length=100, primary_key=True)

@@ -1,20 +1,14 @@
-"""Celery tasks of billing: what is due every few seconds, every minute, every night."""
+"""Celery tasks of billing: what is due every minute, every night."""
 
 from __future__ import annotations
 
 import structlog
 from celery import shared_task
 
-from billing import entitlement, events, quota, stripe_api, subscriptions
+from billing import entitlement, quota, stripe_api, subscriptions
 from billing import mails as billing_mails
 
 log = structlog.get_logger(__name__)
-
-
-@shared_task(name="billing.tasks.drain", queue="maintenance")
-def drain() -> None:
-    """Ask Stripe about what its events named."""
-    events.drain()
 
 
 @shared_task(name="billing.tasks.watch", queue="maintenance")
@@ -29,9 +23,8 @@ def watch() -> None:
 
 @shared_task(name="billing.tasks.reconcile", queue="maintenance")
 def reconcile() -> None:
-    """Every night: compare everything with Stripe's list; count ended periods together, delete old events."""
+    """Every night: compare everything with Stripe's list; count ended periods together."""
     quota.close_ended()
-    events.sweep()
     if stripe_api.configured():
         try:
             subscriptions.reconcile()

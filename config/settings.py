@@ -93,7 +93,7 @@ WORKERS: dict[str, dict[str, Any]] = {
     "messages": {"task": "messaging.tasks.drain"},
     "inbox": {"task": "messaging.tasks.apply_callbacks"},
     "deliveries": {"task": "webhooks.tasks.deliver"},
-    "billing": {"task": "billing.tasks.drain", "queue": "maintenance", "every": 10.0},
+    "billing": {"task": "webhooks.tasks.ask_stripe", "queue": "maintenance", "every": 10.0},
 }
 
 # --- Meta

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from core.errors import Refusal
 from core.ui.admin_base import Inline, Ledger, one_of
+from webhooks.incoming import inbox
 from webhooks.models import Attempt, Delivery, Endpoint, Event, InboundEvent
 from webhooks.outgoing import delivery_log
 from webhooks.outgoing.catalogue import CATALOGUE
@@ -32,14 +33,21 @@ class HasParkedItems(admin.SimpleListFilter):
 
 @admin.register(InboundEvent)
 class InboundEventAdmin(Ledger):
-    """Callbacks; the bytes themselves hold customers' conversations and are not shown."""
+    """Meta's callbacks and Stripe's events; the bytes themselves hold conversations and are not shown."""
 
     list_display = ["id", "source", "account", "received_at", "applied_at", "attempts", "due_at"]
     list_filter = ["source", HasParkedItems]
     list_select_related = ["account"]
     exact = ["id"]
+    search_help_text = "The id of a row, or of an event as Stripe names it (evt_…)"
     ordering = ["-received_at"]
     exclude = ["raw", "digest", "lease_token"]
+    #: of an event of Stripe's that waits or was given up: its id, its type and what it is about
+    readonly_fields = ["names"]
+
+    def equals(self, term: str) -> Q:
+        """Return the rows of which a column of ``exact`` is ``term``, and the event that Stripe names so."""
+        return super().equals(term) | Q(digest=inbox.digest_of(InboundEvent.Source.STRIPE, term))
 
 
 @admin.register(Endpoint)

@@ -19,7 +19,7 @@ EVERYTHING = "*"
 
 
 class InboundEvent(models.Model):
-    """A callback whose signature was right: the bytes that were signed, encrypted.
+    """What Meta or Stripe called in with a right signature: the bytes that were signed, encrypted.
 
     A ledger like ``Message``: ``due_at`` null means done; claiming moves it and raises the token.
     """
@@ -32,13 +32,14 @@ class InboundEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     source = models.CharField(max_length=10, choices=Source.choices)
-    #: whose app secret signed it; null: the service-wide one, which may speak for every number
+    #: whose app secret signed it; null: the service-wide one, which may speak for every number, or Stripe
     account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
-    #: SHA-256 of the raw bytes (and the account): a redelivery is the same row
+    #: SHA-256 of the raw bytes (and the account) or of Stripe's id of an event: a redelivery is the same row
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     #: the bytes, sealed for this row (webhooks.incoming.archive); empty once their time is over
     raw = models.BinaryField(editable=False)
-    #: what it is about, of that which somebody may look for before it is applied: our references in it
+    #: what it is about, of that which somebody may look for before it is applied: our references in it;
+    #: of an event of Stripe's its id, its type and what it names
     names = models.TextField(blank=True, default="", db_default="", editable=False)
     correlation_id = models.CharField(max_length=128, blank=True)
     received_at = models.DateTimeField()

@@ -6,9 +6,16 @@ from celery import shared_task
 
 from core.jobs import shutdown
 from core.jobs.wakeup import wake
+from webhooks.incoming import stripe_events
 from webhooks.outgoing import delivery_log, quota_warnings
 from webhooks.outgoing import mails as endpoint_mails
 from webhooks.outgoing import worker as delivery_worker
+
+
+@shared_task(name="webhooks.tasks.ask_stripe", queue="maintenance")
+def ask_stripe() -> None:
+    """Ask Stripe about what its events named."""
+    stripe_events.drain()
 
 
 @shared_task(name="webhooks.tasks.deliver", queue="deliveries")

@@ -23,9 +23,15 @@ OLDEST_MESSAGE = f"""
      UNION ALL SELECT least({", ".join(earliest("IS NULL"))})) due
  WHERE due.since <= now())
 """
-OLDEST_CALLBACK = (
-    "(SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent WHERE due_at <= now())"
-)
+OLDEST_CALLBACK = """
+(SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks_inboundevent
+ WHERE due_at <= now() AND source = 'meta')
+"""
+# Not asked by /readyz: events may wait for Stripe, or until it is set up, and messages go out meanwhile.
+OLDEST_STRIPE_EVENT = """
+(SELECT extract(epoch FROM now() - min(received_at)) FROM webhooks_inboundevent
+ WHERE due_at IS NOT NULL AND source = 'stripe')
+"""
 # A slow endpoint has a backlog of its own making; one that nobody tries is ours.
 OLDEST_DELIVERY = """
 (SELECT max(extract(epoch FROM now() - greatest(d.due_at, e.last_attempt_at, e.paused_until)))

@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from accounts import staff
-from config.ops.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, STUCK_SECONDS
+from config.ops.backlog import OLDEST_CALLBACK, OLDEST_MESSAGE, OLDEST_STRIPE_EVENT, STUCK_SECONDS
 from messaging.send import restore_guard
 
 #: seconds without a claim after which the workers count as gone
 SILENT_SECONDS = 30
+#: seconds after which an event of Stripe's should have been asked about
+STRIPE_SILENT_SECONDS = 600
 #: so many messages say something of a customer's health, and this part of them failing something bad
 ENOUGH_TO_JUDGE = 20
 MANY_FAIL = 0.2
@@ -34,7 +36,9 @@ class Figure:
 _STAND = f"""
 SELECT {OLDEST_MESSAGE},
        {OLDEST_CALLBACK},
-       (SELECT count(*) FROM webhooks_inboundevent WHERE due_at IS NOT NULL),
+       (SELECT count(*) FROM webhooks_inboundevent WHERE due_at IS NOT NULL AND source = 'meta'),
+       {OLDEST_STRIPE_EVENT},
+       (SELECT count(*) FROM webhooks_inboundevent WHERE due_at IS NOT NULL AND source = 'stripe'),
        (SELECT count(*) FROM webhooks_endpoint WHERE off = 'failing' AND removed_at IS NULL),
        (SELECT count(*) FROM accounts_connection WHERE status = 'held'),
        (SELECT count(*) FROM accounts_connection WHERE breaker_open_since IS NOT NULL AND removed_at IS NULL),
@@ -50,9 +54,8 @@ def figures() -> list[Figure]:
     today = datetime.now(UTC).date()
     with connection.cursor() as cursor:
         cursor.execute(_STAND, [today, today])
-        message, callback, callbacks, failing, held, open_, failed, ended, worker, receiver = (
-            cursor.fetchone()
-        )
+        message, callback, callbacks, event, events, *others = cursor.fetchone()
+    failing, held, open_, failed, ended, worker, receiver = others
     sends = restore_guard.may_send()
     bare = staff.without_factor()
     return [
@@ -64,7 +67,13 @@ def figures() -> list[Figure]:
             "Oldest callback that is due",
             f"{_for(callback)} ({callbacks} wait)",
             bad=(callback or 0) > STUCK_SECONDS,
-            path="webhooks/inboundevent/",
+            path="webhooks/inboundevent/?source__exact=meta",
+        ),
+        Figure(
+            "Oldest event of Stripe's that waits",
+            f"{_for(event)} ({events} wait)",
+            bad=(event or 0) > STRIPE_SILENT_SECONDS,
+            path="webhooks/inboundevent/?source__exact=stripe",
         ),
         Figure(
             "Numbers held for their credentials", str(held), bool(held), "accounts/connection/?status=held"

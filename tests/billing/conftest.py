@@ -11,13 +11,14 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account
-from billing import checkout, events, stripe_api
+from billing import checkout, stripe_api
 from billing.models import Customer
 from devstack.stripe import clock, seed
 from devstack.stripe.server import StandInThread
 from devstack.stripe.wire import Object, signature
 from devstack.stripe.world import World
 from tests.factories import make_account
+from webhooks.incoming import stripe_events
 
 PATH = "/webhooks/stripe"
 
@@ -48,7 +49,10 @@ class Stripe:
 
     def send(self, event: Object, *, secret: str = seed.WEBHOOK_SECRET, at: int | None = None) -> Any:
         """Carry one event to the service's door."""
-        raw = json.dumps(event).encode()
+        return self.send_bytes(json.dumps(event).encode(), secret=secret, at=at)
+
+    def send_bytes(self, raw: bytes, *, secret: str = seed.WEBHOOK_SECRET, at: int | None = None) -> Any:
+        """Carry bytes that Stripe has signed to the service's door."""
         signed = signature(raw, [secret], int(time.time()) if at is None else at)
         return Client().generic(
             "POST", PATH, raw, content_type="application/json", HTTP_STRIPE_SIGNATURE=signed
@@ -58,7 +62,7 @@ class Stripe:
         """Carry events (by default all) and let the worker work."""
         for event in self.events if some is None else some:
             assert self.send(event).status_code == 200
-        events.drain()
+        stripe_events.drain()
 
     def customer(self, account: Account) -> str:
         """Return the account's customer, made on the usual way."""

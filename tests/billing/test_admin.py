@@ -93,7 +93,7 @@ def test_peace_is_made_with_a_lost_dispute(operator, account, plan_of):
     "name",
     [
         *("customer", "adjustment", "dispute", "subscription"),
-        *("addon", "quotaperiod", "stripeevent"),
+        *("addon", "quotaperiod"),
     ],
 )
 def test_every_page_opens_and_nothing_can_be_deleted(operator, account, name):

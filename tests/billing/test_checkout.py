@@ -9,10 +9,12 @@ import pytest
 import requests
 
 from accounts.models import ApiKey, AuditEvent
-from billing import checkout, events, overview, subscriptions
-from billing.models import Customer, StripeEvent, Subscription
+from billing import checkout, overview, subscriptions
+from billing.models import Customer, Subscription
 from core.errors import Invalid, Refusal
 from tests.factories import api, connect, faulty_fields, make_account, make_key
+from webhooks.incoming import archive, stripe_events
+from webhooks.models import InboundEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -279,8 +281,9 @@ def _arrived(stripe, kind):
     """Wait until the stand-in has delivered an event of this type, then do the worker's work."""
     from tests.support.meta import eventually
 
-    eventually(lambda: StripeEvent.objects.filter(type=kind).exists())
-    eventually(lambda: events.drain() or not StripeEvent.objects.exclude(due_at=None).exists())
+    told = InboundEvent.objects.filter(source="stripe")
+    eventually(lambda: any(kind in archive.unseal(one.pk, bytes(one.raw)).decode() for one in told.all()))
+    eventually(lambda: stripe_events.drain() or not told.exclude(due_at=None).exists())
 
 
 def _subscription_of(url):

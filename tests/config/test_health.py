@@ -187,3 +187,14 @@ def test_it_is_not_ready_while_a_callback_is_left_lying(ready_settings, db):
     status, body = readyz()
     assert status == 503
     assert body["checks"]["queue"]["oldest_seconds"]["inbox"] > STUCK_SECONDS
+
+
+def test_it_is_ready_while_an_event_waits_for_stripe(ready_settings, db):
+    InboundEvent.objects.create(
+        source=InboundEvent.Source.STRIPE,
+        digest=b"1" * 32,
+        raw=b"{}",
+        received_at=timezone.now() - AGES_AGO,
+        due_at=timezone.now() - AGES_AGO,
+    )
+    assert readyz()[0] == 200

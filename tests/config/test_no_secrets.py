@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts import audit, team
 from accounts.models import Connection, User
 from billing import entitlement
-from billing.models import AddOn, Customer, Dispute, StripeEvent, Subscription
+from billing.models import AddOn, Customer, Dispute, Subscription
 from core.secret import Secret
 from messaging.models import Contact, OrphanStatus, Status, Template, TemplateSync
 from tests.factories import TOKEN, connect, make_account, make_key, make_message
@@ -119,7 +119,6 @@ def _money(account) -> None:
         account=account, code="agent", session="cs_1", starts_at=now, ends_at=now + timedelta(days=3)
     )
     Dispute.objects.create(id="du_1", account=account, status="won", fetched_at=now)
-    StripeEvent.objects.create(id="evt_1", type="customer.updated", customer="cus_1", received_at=now)
 
 
 def test_no_page_of_the_admin_shows_a_secret(operator, secrets):

@@ -17,10 +17,11 @@ from django.utils import timezone
 from accounts.models import Account, ApiKey, Connection, User
 from billing import quota
 from billing.models import QuotaPeriod
+from config.ops import service_status
 from messaging.models import Contact, Message, Status, Tally
 from tests.factories import connect, make_account, make_key, make_message
 from tests.support import operators
-from webhooks.models import Delivery, Endpoint
+from webhooks.models import Delivery, Endpoint, InboundEvent
 from webhooks.outgoing import endpoints, outbox
 from webhooks.outgoing.outbox import Announcement
 
@@ -182,6 +183,7 @@ def plan(sql: str) -> str:
         ("webhooks/event", "evt_id", "webhooks_event"),
         ("webhooks/delivery", "evt_id", "webhooks_delivery"),
         ("webhooks/inboundevent", "id", "webhooks_inboundevent"),
+        ("webhooks/inboundevent", "evt_id", "webhooks_inboundevent"),
     ],
 )
 def test_a_search_of_a_ledger_reads_no_ledger_to_its_end(operator, path, term, table):
@@ -219,3 +221,21 @@ def test_every_account_is_shown_before_its_first_period_begins(operator):
     assert Account.objects.count() == 1
     assert not QuotaPeriod.objects.exists()
     assert operator.get(ACCOUNTS).status_code == 200
+
+
+def test_the_first_page_says_what_waits_for_stripe_beside_what_waits_for_meta(operator):
+    now = timezone.now()
+    for number, source in enumerate(("meta", "stripe", "stripe")):
+        InboundEvent.objects.create(
+            source=source, digest=bytes([number] * 32), raw=b"{}", received_at=now, due_at=now
+        )
+    figures = {one.name: one for one in service_status.figures()}
+    assert figures["Oldest callback that is due"].value.endswith("(1 wait)")
+    event = figures["Oldest event of Stripe's that waits"]
+    assert event.value.endswith("(2 wait)") and not event.bad
+    rows = re.findall(
+        r"<tr>.*?field-source", operator.get(f"/admin/{event.path}").content.decode(), re.DOTALL
+    )
+    assert len(rows) == 2
+    InboundEvent.objects.update(received_at=now - timedelta(hours=1))
+    assert {one.name: one for one in service_status.figures()}[event.name].bad

@@ -16,6 +16,9 @@ from psycopg import sql
 
 from devstack.meta import seed
 from devstack.meta.server import SandboxThread
+from devstack.stripe import seed as stripe_seed
+from devstack.stripe.server import StandInThread
+from devstack.stripe.world import World
 from tests.support.fixtures import sandbox
 
 __all__ = ["sandbox"]
@@ -84,6 +87,24 @@ def run(url: str, *words: str, **more: str) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+#: the inbox's events of Stripe's that this test tells of: which they are, whether they wait, are done with
+STRIPE_EVENTS = """
+SELECT name, due_at IS NOT NULL, applied_at IS NOT NULL AND parked = '[]'
+FROM unnest(ARRAY['evt_before_upgrade', 'evt_done', 'evt_late']) AS name
+JOIN webhooks_inboundevent ON source = 'stripe' AND digest = sha256(convert_to('stripe/id:' || name, 'UTF8'))
+ORDER BY name
+"""
+
+
+def keep_as_the_version_before(connection: psycopg.Connection[Any], event: str) -> None:
+    """Store an event of Stripe's as a process of the old version does while the upgrade rolls through."""
+    connection.execute(
+        "INSERT INTO billing_stripeevent (id, type, customer, subject, received_at, due_at, lease_token, "
+        "attempts, trouble) VALUES (%s, 'customer.updated', 'cus_1', 'cus_1', now(), now(), 0, 0, '')",
+        [event],
+    )
+
+
 def standing(connection: psycopg.Connection[Any]) -> dict[str, str]:
     """Return where each message stands, by the person it is for."""
     rows = connection.execute("SELECT recipient, status FROM messaging_message WHERE direction = 'out'")
@@ -104,6 +125,13 @@ def test_an_old_database_goes_on_after_its_upgrade_and_nothing_is_sent_twice(
 
     run(url, "manage.py", "migrate", "--no-input")
     assert standing(connection) == before
+    assert not connection.execute("SELECT 1 FROM billing_stripeevent").fetchone()
+    assert connection.execute(STRIPE_EVENTS).fetchall() == [
+        ("evt_before_upgrade", True, False),
+        ("evt_done", False, True),
+    ]
+    keep_as_the_version_before(connection, "evt_late")
+    keep_as_the_version_before(connection, "evt_done")
 
     sandbox.run(sandbox.world.reset)
     number = seed.number(1)
@@ -136,3 +164,18 @@ def test_an_old_database_goes_on_after_its_upgrade_and_nothing_is_sent_twice(
     assert inbound == ("Hello before the upgrade",)
     tried = connection.execute("SELECT count(*) FROM webhooks_delivery WHERE attempts > 0").fetchone()
     assert tried is not None and tried[0] >= waiting[0]
+
+    # Stripe was not set up yet: its events wait.
+    told = ("evt_before_upgrade", "evt_done", "evt_late")
+    assert not connection.execute("SELECT 1 FROM billing_stripeevent").fetchone()
+    assert connection.execute(STRIPE_EVENTS).fetchall() == [
+        (told[0], True, False),
+        (told[1], False, True),
+        (told[2], True, False),
+    ]
+    with StandInThread(World()) as stripe:
+        connection.execute("UPDATE billing_customer SET stripe_id = 'cus_1'")
+        run(url, "tests/upgrade/go_on.py", **settings, **stripe_seed.SETTINGS, STRIPE_API_BASE=stripe.url)
+    assert connection.execute(STRIPE_EVENTS).fetchall() == [(name, False, True) for name in told]
+    [asked] = connection.execute("SELECT fetches FROM billing_customer").fetchall()
+    assert asked == (1,), "two events of one customer are one question"

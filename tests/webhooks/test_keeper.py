@@ -168,6 +168,23 @@ def test_the_bytes_are_wiped_after_their_days_and_the_digest_stays(number, setti
     assert not InboundEvent.objects.exists()
 
 
+def test_stripes_events_are_known_for_sixty_days_and_their_bytes_wiped_like_all():
+    stripe = InboundEvent.Source.STRIPE
+    inbox.receive(source=stripe, account_id=None, raw=b'{"id": "evt_1"}', known_as="evt_1")
+    InboundEvent.objects.update(due_at=None)
+    aged(59.9)
+    assert archive.sweep() == archive.Swept(emptied=1, deleted=0)
+    assert not inbox.receive(source=stripe, account_id=None, raw=b'{"id":"evt_1"}', known_as="evt_1")
+    aged(60.1)
+    assert archive.sweep() == archive.Swept(emptied=0, deleted=1)
+
+
+def test_an_id_of_stripes_is_not_mistaken_for_bytes_or_for_an_id_of_another():
+    for source in InboundEvent.Source:
+        for raw, known_as in ((b"evt_1", ""), (b"id:evt_1", ""), (b"x", "evt_1"), (b"x", ":evt_1")):
+            assert inbox.receive(source=source, account_id=None, raw=raw, known_as=known_as)
+
+
 @pytest.mark.parametrize(("days", "age", "kept"), [(0, 0.01, False), (60, 59, True), (60, 61, False)])
 def test_how_long_is_a_setting(number, settings, days, age, kept):
     settings.CALLBACKS_KEPT_DAYS = days
@@ -280,6 +297,15 @@ def test_only_the_time_asked_for_is_applied_again(number, charlie):
     assert reprocess("--since", "4d", "--account", str(charlie.pk)).startswith("0 callbacks")
 
 
+def test_only_the_source_asked_for_is_applied_again(number):
+    post(envelope(number, statuses=[]))
+    for ident in ("evt_1", "evt_2"):
+        inbox.receive(source=InboundEvent.Source.STRIPE, account_id=None, raw=ident.encode(), known_as=ident)
+    InboundEvent.objects.update(due_at=None)
+    assert reprocess("--since", "1h", "--source", "stripe").startswith("2 callbacks")
+    assert reprocess("--since", "1h").startswith("1 callbacks")
+
+
 def test_it_says_what_is_no_longer_kept():
     assert "older than 7 days are no longer kept" in reprocess("--since", "8d")
 
@@ -293,6 +319,8 @@ def test_it_says_what_is_no_longer_kept():
         ["--since", "0h"],
         ["--since", "1h", "--until", "2h"],
         ["--since", "1h", "--account", "nobody"],
+        ["--since", "1h", "--source", "nobody"],
+        ["--since", "1h", "--source", "stripe", "--account", "00000000-0000-0000-0000-000000000000"],
         ["--since", "1h", "--account", "00000000-0000-0000-0000-000000000000"],
         [],
     ],

@@ -1,7 +1,7 @@
 """Callbacks as they came: kept encrypted for a time, applied again on demand, then forgotten.
 
 A kept callback is sealed for its row. After ``CALLBACKS_KEPT_DAYS`` its bytes are wiped; the row stays
-until ``DIGEST_DAYS`` are over, because its digest is what makes a replayed callback a known one.
+until its source's ``DIGEST_DAYS`` are over, because its digest is what makes a replayed callback a known one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from accounts import vault
 from core.jobs.wakeup import wake
 from webhooks.models import InboundEvent
 
-#: Meta repeats a callback for seven days; somebody who recorded one may repeat it later
-DIGEST_DAYS = 30
+#: Meta repeats a callback for seven days, and somebody who recorded one may repeat it later; Stripe's events
+#: can be sent again by hand for thirty
+DIGEST_DAYS = {InboundEvent.Source.META: 30, InboundEvent.Source.STRIPE: 60}
+#: whose workers apply what a source called in (settings.WORKERS)
+_QUEUES = {InboundEvent.Source.META: "inbox", InboundEvent.Source.STRIPE: "billing"}
 BATCH = 1_000
 
 _DONE = "due_at IS NULL AND received_at < now() - make_interval(days => %s)"
@@ -34,7 +37,7 @@ UPDATE webhooks_inboundevent e SET raw = '' FROM old WHERE e.id = old.id
 """
 _DELETE = f"""
 DELETE FROM webhooks_inboundevent WHERE id IN (
-    SELECT id FROM webhooks_inboundevent WHERE {_DONE} ORDER BY received_at LIMIT %s
+    SELECT id FROM webhooks_inboundevent WHERE {_DONE} AND source = %s ORDER BY received_at LIMIT %s
 )
 """
 # Due a microsecond apart from ten seconds ago on, so that they are claimed in the order in which they came.
@@ -100,14 +103,15 @@ def sweep() -> Swept:
     """
     days = settings.CALLBACKS_KEPT_DAYS
     emptied = _in_batches(_EMPTY, days)
-    return Swept(emptied, _in_batches(_DELETE, max(DIGEST_DAYS, days)))
+    deleted = sum(_in_batches(_DELETE, max(kept, days), source) for source, kept in DIGEST_DAYS.items())
+    return Swept(emptied, deleted)
 
 
-def _in_batches(statement: str, days: int) -> int:
+def _in_batches(statement: str, *values: int | str) -> int:
     total = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(statement, [days, BATCH])
+            cursor.execute(statement, [*values, BATCH])
             total += cursor.rowcount
             if cursor.rowcount < BATCH:
                 return total
@@ -145,7 +149,7 @@ def again(
             break
         after = rows[-1]
     if total:
-        wake("inbox")
+        wake(_QUEUES[source])
     return total
 
 

@@ -1,11 +1,15 @@
-"""The inbox: a callback is stored before it is answered, and applied by the worker afterwards."""
+"""The inbox: what Meta and Stripe call in is stored before it is answered, and applied by the worker after.
+
+Each source is drained by itself and with a ``Patience`` of its own: Meta's callbacks here, in batches of one
+transaction; Stripe's events in ``stripe_events``, because a question to Stripe belongs in no transaction.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -23,8 +27,20 @@ from webhooks.models import InboundEvent
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-#: tries before a callback that cannot be applied is left for an operator
+#: tries before a callback of Meta's that cannot be applied is left for an operator
 MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a source's callback is tried again: the n-th wait is ``base`` to the power of n, in seconds."""
+
+    max_attempts: int
+    base: float
+    longest_seconds: float
+
+
+_META = Patience(max_attempts=MAX_ATTEMPTS, base=4, longest_seconds=256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +93,15 @@ WHERE e.id = u.id AND e.lease_token = u.token
 _LATER = """
 UPDATE webhooks_inboundevent
 SET due_at = CASE WHEN attempts >= %s THEN NULL
-                  ELSE now() + make_interval(secs => power(4, least(attempts, 4))) END,
+                  ELSE now() + make_interval(secs => least(power(%s::float8, least(attempts, 10)), %s)) END,
     parked = %s::jsonb
+WHERE id = %s AND lease_token = %s
+"""
+# Somebody whom we must ask is silent. It waits for as long again as it has waited, and no try is counted.
+_SILENCE = """
+UPDATE webhooks_inboundevent
+SET due_at = now() + make_interval(secs => least(greatest(extract(epoch FROM now() - received_at), 3), %s)),
+    attempts = attempts - 1, parked = %s::jsonb
 WHERE id = %s AND lease_token = %s
 """
 # The database's own troubles (a deadlock, a restart) say nothing of the callback: it is never given up for
@@ -91,14 +114,23 @@ WHERE id = %s AND lease_token = %s
 
 
 def receive(
-    *, source: InboundEvent.Source, account_id: uuid.UUID | None, raw: bytes, names: Iterable[str] = ()
+    *,
+    source: InboundEvent.Source,
+    account_id: uuid.UUID | None,
+    raw: bytes,
+    names: Iterable[str] = (),
+    known_as: str = "",
 ) -> bool:
-    """Store a verified callback, sealed: one insert. False: the same bytes were stored before.
+    """Store a verified callback, sealed: one insert. False: it was stored before.
 
-    ``names`` are words by which it can be found until it is applied. The account is part of the digest, so
-    that one signer cannot make another's callback a duplicate.
+    ``names`` are words by which it can be found until it is applied. The same callback is the same bytes;
+    where the sender gives it an id of its own (``known_as``), it is the same id, however it is written.
+    The account is part of the digest, so that one signer cannot make another's callback a duplicate.
     """
-    digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
+    if known_as:
+        digest = digest_of(source, known_as)
+    else:
+        digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
     ident = uuid7()
     kept = archive.seal(ident, raw)
     with hot() as cursor:
@@ -106,6 +138,12 @@ def receive(
             _INSERT, [ident, source, account_id, digest, kept, " ".join(sorted(names)), correlation_id()]
         )
         return cursor.rowcount == 1
+
+
+def digest_of(source: InboundEvent.Source, known_as: str) -> bytes:
+    """Return the digest of what its sender gave an id; it cannot be that of any bytes."""
+    # webhooks/migrations/0004_one_inbox.py writes it, too.
+    return hashlib.sha256(f"{source}/id:{known_as}".encode()).digest()
 
 
 def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -> int:
@@ -117,7 +155,7 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
     done = 0
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        held = _claim(source)
+        held = claim(source, batch=BATCH, lease_seconds=settings.INBOX_LEASE_SECONDS)
         if not held:
             break
         failpoint("inbox.after_claim")
@@ -132,7 +170,7 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
                     done += _apply([one], apply)
                 except Exception as error:
                     log.exception("a callback could not be applied", callback=str(one.id))
-                    _try_later(one, error)
+                    try_later(one, error, _META)
         if len(held) < BATCH:
             # What came meanwhile is worth waiting for: many in one transaction cost little more than one.
             break
@@ -140,14 +178,22 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
 
 
 @transaction.atomic
-def _claim(source: InboundEvent.Source) -> list[Held]:
-    held = rows_as(Held, _CLAIM, [source, BATCH, settings.INBOX_LEASE_SECONDS])
+def claim(source: InboundEvent.Source, *, batch: int, lease_seconds: float) -> list[Held]:
+    """Take callbacks of a source that are due; nobody else has them until the lease ends."""
+    held = rows_as(Held, _CLAIM, [source, batch, lease_seconds])
     return sorted(held, key=lambda one: one.id)
 
 
 @transaction.atomic
 def _apply(held: Sequence[Held], apply: Apply) -> int:
     parked = apply(held)
+    finish(held, parked)
+    failpoint("inbox.before_commit")
+    return len(held)
+
+
+def finish(held: Sequence[Held], parked: Mapping[uuid.UUID, list[dict[str, object]]]) -> None:
+    """Mark claimed callbacks as applied, with what had to be set aside of each."""
     with hot() as cursor:
         cursor.execute(
             _DONE,
@@ -157,16 +203,30 @@ def _apply(held: Sequence[Held], apply: Apply) -> int:
                 [written(parked.get(one.id, [])) for one in held],
             ],
         )
-    failpoint("inbox.before_commit")
     for ident, items in parked.items():
         log.warning("items of a callback were parked", callback=str(ident), count=len(items))
-    return len(held)
 
 
-def _try_later(one: Held, error: Exception) -> None:
+def try_later(one: Held, error: Exception, patience: Patience) -> None:
+    """Let a callback that could not be applied come again; after its last try it is left to an operator."""
     with hot() as cursor:
         if isinstance(error, OperationalError | InterfaceError):
             cursor.execute(_SOON, [one.id, one.token])
             return
-        reason = written([{"reason": repr(error)[:500]}])
-        cursor.execute(_LATER, [MAX_ATTEMPTS, reason, one.id, one.token])
+        cursor.execute(
+            _LATER,
+            [
+                *(patience.max_attempts, patience.base, patience.longest_seconds),
+                *(_reason(error), one.id, one.token),
+            ],
+        )
+
+
+def wait_for_answer(one: Held, error: Exception, *, longest_seconds: float) -> None:
+    """Let a callback come again whose sender does not answer our question. It is never given up for that."""
+    with hot() as cursor:
+        cursor.execute(_SILENCE, [longest_seconds, _reason(error), one.id, one.token])
+
+
+def _reason(error: Exception) -> str:
+    return written([{"reason": repr(error)[:500]}])

@@ -1,7 +1,8 @@
-"""``reprocess_callbacks``: applies kept callbacks of Meta's again, for instance after a fault was mended.
+"""``reprocess_callbacks``: applies kept callbacks again, for instance after a fault was mended.
 
 What was applied before changes nothing; what was parked or given up gets another chance. The callbacks
-are only made due: the worker applies them like new ones.
+are only made due: the worker applies them like new ones. Stripe's events (``--source stripe``) make it ask
+Stripe once more what is true now.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import Account
 from webhooks.incoming import archive
+from webhooks.models import InboundEvent
 
 _AGO = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -34,6 +36,9 @@ class Command(BaseCommand):
             "--since", required=True, help="how long ago (90m, 6h, 2d) or when (2026-05-01T10:00:00Z)"
         )
         parser.add_argument("--until", default="", help="the same; by default now")
+        parser.add_argument(
+            "--source", choices=InboundEvent.Source.values, default="meta", help="whose; by default meta"
+        )
         parser.add_argument("--account", help="only what was signed with this account's own app secret")
         parser.add_argument(
             "--unfinished", action="store_true", help="only those that were given up or have parked items"
@@ -46,6 +51,11 @@ class Command(BaseCommand):
         until = _moment(options["until"], now) if options["until"] else now
         if since >= until:
             raise CommandError("--since must be before --until.")
+        source = InboundEvent.Source(options["source"])
+        if options["account"] and source != InboundEvent.Source.META:
+            raise CommandError(
+                "--account is for Meta's callbacks: no account's secret signs Stripe's events."
+            )
         account_id = None
         if options["account"]:
             try:
@@ -53,7 +63,11 @@ class Command(BaseCommand):
             except (Account.DoesNotExist, ValidationError):
                 raise CommandError("No account has this id.") from None
         count = archive.again(
-            since=since, until=until, account_id=account_id, unfinished=options["unfinished"]
+            since=since,
+            until=until,
+            source=source,
+            account_id=account_id,
+            unfinished=options["unfinished"],
         )
         self.stdout.write(f"{count} callbacks will be applied again")
         if since < now - timedelta(days=settings.CALLBACKS_KEPT_DAYS):
