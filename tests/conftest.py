@@ -11,6 +11,8 @@ from django.conf import settings
 
 from core import redis as our_redis
 
+pytest_plugins = ["tests.support.fixtures"]
+
 # A crowded machine is not a dead Redis: after a tenth of a second, as in production, a limiter would let a
 # request through that a test counts on being refused.
 our_redis.TIMEOUT_SECONDS = 20.0

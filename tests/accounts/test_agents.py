@@ -14,9 +14,7 @@ from accounts.plans import LIMITS, Plan
 from core.errors import Invalid, Refusal
 from core.secret import Secret
 from tests import factories
-from tests.support.v1 import AGENTS, MESSAGES, PHONE, Customer, add, make_customer, org, refused
-
-__all__ = ["org"]
+from tests.support.v1 import AGENTS, MESSAGES, PHONE, Customer, add, make_customer, refused
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from accounts.models import ApiKey
 from core.errors import Refusal
 from devstack.meta import seed
 from tests import factories
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 KEY = re.compile(r"(?:sk|mk)_(?:live|test)_[0-9A-Za-z_]{20,}")

@@ -15,9 +15,6 @@ from accounts.models import Account, ApiKey
 from messaging.models import Message, Status
 from tests.factories import api, connect, faulty_fields, make_account, make_key, make_message, refusal
 from tests.support import meta as support
-from tests.support.fixtures import meta, sandbox
-
-__all__ = ["meta", "sandbox"]
 
 pytestmark = pytest.mark.django_db
 

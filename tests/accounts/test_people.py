@@ -14,7 +14,7 @@ from accounts import keys, registration
 from accounts.models import Account, ApiKey, User
 from core.errors import Refusal
 from tests import factories
-from tests.dashboard.conftest import PASSWORD, make_owned, make_person, signed_in
+from tests.support.people import PASSWORD, make_owned, make_person, signed_in
 
 pytestmark = pytest.mark.django_db
 CODE = re.compile(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b")

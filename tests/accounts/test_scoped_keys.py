@@ -15,9 +15,7 @@ from accounts.models import ApiKey
 from core.errors import Invalid, Refusal
 from tests import factories
 from tests.factories import Api
-from tests.support.v1 import AGENTS, Customer, make_customer, org
-
-__all__ = ["org"]
+from tests.support.v1 import AGENTS, Customer, make_customer
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,7 @@ from core.ids import first_at
 from messaging.models import Message, Status
 from messaging.upkeep import retention
 from tests import factories
-from tests.dashboard.conftest import join, make_owned, make_person, signed_in
+from tests.support.people import join, make_owned, make_person, signed_in
 
 pytestmark = pytest.mark.django_db
 LINK = re.compile(r"/app/join/[\w-]+")

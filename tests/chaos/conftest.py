@@ -18,11 +18,11 @@ from core.jobs import shutdown
 from devstack.meta import seed
 from devstack.meta.callbacks import escaped, signature
 from devstack.meta.server import SandboxThread
-from devstack.meta.world import World
 from messaging.models import Contact, Heartbeat, Message, MessageEvent, Status
 from messaging.send import worker as send_worker
 from messaging.tasks import apply_meta
 from tests import factories
+from tests.chaos.defects import Copy
 from tests.support.meta import know_template
 from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
@@ -137,11 +137,12 @@ class Stage:
         return inbox.drain(source=InboundEvent.Source.META, apply=apply_meta)
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxThread]:
-    """Run one sandbox; it calls nobody back."""
-    with SandboxThread(World.default()) as running:
-        yield running
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Copy]:
+    """Give the tests of a module a copy of the project to break."""
+    made = Copy(tmp_path_factory.mktemp("defects"), worker_id.replace("master", "gw0"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

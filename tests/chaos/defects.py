@@ -7,12 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -127,14 +126,6 @@ class Copy:
         with psycopg.connect(url, autocommit=True) as connection:
             name = sql.Identifier(f"test_{self.database}")
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Copy]:
-    """Give the tests of a module a copy to break."""
-    made = Copy(tmp_path_factory.mktemp("defects"), worker_id.replace("master", "gw0"))
-    yield made
-    made.close()
 
 
 def pass_in(copy: Copy, defects: Sequence[Defect]) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos import defects
-from tests.chaos.defects import copy
 
-__all__ = ["copy"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 HALF = defects.every()[1::2]
 

@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 
 from devstack.meta import seed
 from devstack.meta.options import Options
 from devstack.meta.server import SandboxThread
 from devstack.meta.world import World
-from messaging.send import worker as send_worker
-from messaging.tasks import apply_meta
-from webhooks.incoming import inbox
-from webhooks.models import InboundEvent
+from tests.support.service import Service
 
 #: a person's phone answers within a moment and does not read
 QUICK = {"sent_delay": 0.02, "delivered_delay": 0.05, "read_delay": None}
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Return the first true value of ``condition``."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-@dataclass
-class Service:
-    """What a customer has: an address. What the house has: workers."""
-
-    url: str
-    sandbox: SandboxThread
-
-    def call(self, method: str, path: str, *, key: str | None = None, **more: Any) -> requests.Response:
-        """Call the service over HTTP as a customer's program does."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return requests.request(method, self.url + path, headers=headers, timeout=20, **more)
-
-    @staticmethod
-    def send_what_is_due() -> None:
-        """Do the messages worker's work once."""
-        send_worker.drain(linger=0.3)
-
-    @staticmethod
-    def apply_callbacks() -> None:
-        """Do the inbox worker's work once."""
-        inbox.drain(source=InboundEvent.Source.META, apply=apply_meta)
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from accounts import agents, keys, team
 from accounts.models import Account, ApiKey
 from messaging.models import Batch, Message, Status, Suppression, Template
 from tests import factories
-from tests.dashboard.conftest import make_owned, signed_in
 from tests.dashboard.data import make_contact, make_talk
 from tests.factories import Api
+from tests.support.people import make_owned, signed_in
 from tests.support.v1 import PHONE, TO, add
 from webhooks.models import Delivery
 from webhooks.outgoing import endpoints, outbox

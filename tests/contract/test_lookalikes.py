@@ -7,11 +7,8 @@ import pytest
 from accounts.models import ApiKey, Connection
 from messaging.models import Message, Status
 from tests.factories import api, faulty_fields, make_message
-from tests.support.fixtures import alice, app_secret, meta, number
-from tests.support.v1 import MESSAGES, TEMPLATES, org, refused
-from tests.support.whatsapi import TEMPLATE, TEXT, later, ready, send
-
-__all__ = ["alice", "app_secret", "meta", "number", "org", "ready"]
+from tests.support.v1 import MESSAGES, TEMPLATES, refused
+from tests.support.whatsapi import TEMPLATE, TEXT, later, send
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,7 @@ from messaging.compose import approved
 from messaging.compose.drafts import FilledTemplate
 from messaging.compose.template import fill, fill_unknown
 from tests.factories import Api
-from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, Customer, org, refused
-
-__all__ = ["org"]
+from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, Customer, refused
 
 pytestmark = pytest.mark.django_db
 

@@ -22,8 +22,9 @@ from messaging.message_templates import store as template_store
 from messaging.models import Contact, Message
 from messaging.numbers import verification
 from tests import factories
-from tests.contract.conftest import Service, eventually
+from tests.support.service import Service
 from tests.support.v1 import MESSAGES, TEMPLATES, TRACE
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

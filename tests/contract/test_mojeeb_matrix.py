@@ -20,9 +20,7 @@ from core.http.v1 import MojeebView
 from messaging.models import Message
 from tests import factories
 from tests.factories import Api
-from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, Customer, make_customer, org
-
-__all__ = ["org"]
+from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, Customer, make_customer
 
 pytestmark = pytest.mark.django_db
 

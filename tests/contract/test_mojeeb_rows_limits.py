@@ -18,18 +18,8 @@ from core import correlation
 from messaging.models import IdempotencyKey, Message
 from messaging.queue import idempotency
 from tests.factories import Api
-from tests.support.v1 import (
-    AGENTS,
-    MESSAGES,
-    TEMPLATES,
-    Customer,
-    make_customer,
-    org,
-    refused,
-)
+from tests.support.v1 import AGENTS, MESSAGES, TEMPLATES, Customer, make_customer, refused
 from tests.support.v1_messages import send
-
-__all__ = ["org"]
 
 pytestmark = pytest.mark.django_db
 

@@ -16,21 +16,8 @@ from messaging.status.timeline import Change, Failure, record
 from messaging.status.transitions import FAILED
 from tests import factories
 from tests.factories import Api
-from tests.support.v1 import (
-    AGENTS,
-    MESSAGES,
-    PHONE,
-    TEMPLATES,
-    TO,
-    Customer,
-    add,
-    make_customer,
-    org,
-    refused,
-)
+from tests.support.v1 import AGENTS, MESSAGES, PHONE, TEMPLATES, TO, Customer, add, make_customer, refused
 from tests.support.v1_messages import send, sent, status
-
-__all__ = ["org"]
 
 pytestmark = pytest.mark.django_db
 

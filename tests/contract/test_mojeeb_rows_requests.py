@@ -16,20 +16,8 @@ from messaging import suppressions
 from messaging.models import Contact, Message, Suppression
 from tests import factories
 from tests.factories import Api
-from tests.support.v1 import (
-    AGENTS,
-    LOOKUP,
-    MESSAGES,
-    TEMPLATES,
-    TO,
-    TRACE,
-    make_customer,
-    org,
-    refused,
-)
+from tests.support.v1 import AGENTS, LOOKUP, MESSAGES, TEMPLATES, TO, TRACE, make_customer, refused
 from tests.support.v1_messages import send, sent
-
-__all__ = ["org"]
 
 pytestmark = pytest.mark.django_db
 

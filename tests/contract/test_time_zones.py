@@ -11,9 +11,7 @@ from django.utils import timezone
 from core import moments
 from messaging.models import Message
 from tests.factories import api, faulty_fields
-from tests.support.whatsapi import TEXT, ready, send
-
-__all__ = ["ready"]
+from tests.support.whatsapi import TEXT, send
 
 pytestmark = pytest.mark.django_db
 

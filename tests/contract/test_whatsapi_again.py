@@ -17,9 +17,6 @@ from messaging.models import Message, Status
 from messaging.status.timeline import Change, Failure, record
 from tests.factories import api, connect, make_account, make_key, make_message
 from tests.support import meta as support
-from tests.support.fixtures import alice, app_secret, charlie, meta, number
-
-__all__ = ["alice", "app_secret", "charlie", "meta", "number"]
 
 pytestmark = pytest.mark.django_db
 

@@ -19,8 +19,8 @@ from accounts.models import Account
 from devstack.meta import seed
 from messaging.models import Message, Status
 from messaging.status.timeline import Change, record
-from tests.contract.conftest import Service
 from tests.factories import connect, make_account, make_key, make_message, refusal
+from tests.support.service import Service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

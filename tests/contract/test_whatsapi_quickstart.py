@@ -7,7 +7,8 @@ import re
 import pytest
 
 from devstack.meta import seed
-from tests.contract.conftest import Service, eventually
+from tests.support.service import Service
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,6 @@ from messaging.models import Message, Status, Suppression
 from messaging.reports import reading
 from tests.factories import api, connect, faulty_fields, make_account, make_key, make_message
 from tests.support import meta as support
-from tests.support.fixtures import alice, meta, number, sandbox
-
-__all__ = ["alice", "meta", "number", "sandbox"]
 
 pytestmark = pytest.mark.django_db
 

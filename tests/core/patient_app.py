@@ -11,6 +11,7 @@ from config.wsgi import application as product
 
 LONG = 64 * 1024 * 1024
 _closed: list[str] = []
+_slow: list[str] = []
 
 
 class _Long:
@@ -31,12 +32,14 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         start_response("200 OK", [("Content-Type", "text/csv")])
         return _Long()
     if path == "/slow":
+        _slow.append(path)
         time.sleep(1)
     elif path not in ("/closed", "/echo"):
         return product(environ, start_response)
     said = {
         "body": environ["wsgi.input"].read().decode(),
         "closed": len(_closed),
+        "slow": len(_slow),
         "scheme": environ["wsgi.url_scheme"],
         "script": environ["SCRIPT_NAME"],
         "path": path,

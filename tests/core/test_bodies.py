@@ -7,7 +7,6 @@ import io
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,8 @@ from messaging.api.classic import media
 from messaging.api.v1 import manage_templates
 from messaging.dashboard import sheets
 from tests.factories import make_account, make_key
+from tests.support.processes import listens
+from tests.support.waiting import eventually
 
 BODY = b'{"to": "14155552671", "message": "Hello", "dry_run": true}'
 
@@ -182,14 +183,8 @@ def refusing() -> Iterator[tuple[str, int]]:
         "4",
     ]
     server = subprocess.Popen([*command, "--no-control-socket", "--log-level", "error"])
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(address, 1).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline and server.poll() is None
-            time.sleep(0.05)
+    eventually(lambda: server.poll() is not None or listens(address[1]))
+    assert server.poll() is None
     yield address
     server.terminate()
     server.wait(30)

@@ -7,14 +7,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.core.test_slow_clients import CHUNKS, HEAD, POST, p99
-from tests.support.processes import free_port
+from tests.support.processes import free_port, listens
+from tests.support.waiting import eventually
 from tests.support.webserver import WebServer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "proxy.md"
@@ -49,14 +49,9 @@ def proxied(request: pytest.FixtureRequest) -> Iterator[Proxied]:
     assert NGINX
     nginx = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder)])
     proxied = Proxied(behind, port)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            assert proxied.ask("/healthz")[0] == 200
-            break
-        except OSError:
-            assert time.monotonic() < deadline and nginx.poll() is None, (folder / "error.log").read_text()
-            time.sleep(0.05)
+    eventually(lambda: nginx.poll() is not None or listens(port))
+    assert nginx.poll() is None, (folder / "error.log").read_text()
+    assert proxied.ask("/healthz")[0] == 200
     yield proxied
     nginx.terminate()
     nginx.wait(20)

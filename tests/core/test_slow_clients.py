@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.meta import eventually
+from tests.support.waiting import eventually
 from tests.support.webserver import WebServer
 
 CLIENTS = 200

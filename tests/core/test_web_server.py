@@ -15,6 +15,7 @@ from core.http.bodies import FORM, LARGEST, TOO_LARGE
 from core.server.bounds import Bounds
 from core.server.connection import Connection, Stage
 from core.server.crowd import Crowd
+from tests.support.waiting import eventually
 from tests.support.webserver import WebServer, answer_on
 
 LAST = b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -132,13 +133,13 @@ def test_a_request_under_way_is_answered_when_the_server_is_told_to_stop():
     asking = threading.Thread(target=lambda: said.append(stopping.ask("/slow")[0]))
     asking.start()
     idle = stopping.connect()
-    time.sleep(0.3)  # so that it is under way
+    eventually(lambda: stopping.told("/echo")["slow"] == 1)
     began = time.monotonic()
     stopping.stop()
     asking.join()
     idle.close()
     assert said == [200] and stopping.process.returncode == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10  # nobody waits for the idle connection, which would take 30 seconds
 
 
 # --- who has to go

@@ -17,7 +17,7 @@ from django.utils.translation.template import templatize
 
 from core.ui.refusal_texts import spoken
 from tests.dashboard import table, world
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.support.people import make_owned, signed_in
 
 ROOT = Path(settings.BASE_DIR)
 FOLDER = ROOT / "locale" / "ar" / "LC_MESSAGES"

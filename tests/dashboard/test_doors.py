@@ -12,7 +12,7 @@ from django.urls import get_resolver
 from accounts import agents, audit, keys, team
 from accounts.models import ApiKey
 from tests import factories
-from tests.dashboard.conftest import join, make_owned, signed_in
+from tests.support.people import join, make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 

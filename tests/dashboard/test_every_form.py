@@ -20,8 +20,8 @@ from django.test import Client
 from accounts.models import AuditEvent, User
 from messaging.numbers.doctor import Repair
 from tests.dashboard import table, world
-from tests.dashboard.conftest import make_owned, signed_in
 from tests.support import operators
+from tests.support.people import make_owned, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
 

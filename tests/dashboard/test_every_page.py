@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from tests.dashboard import data, table, world
-from tests.dashboard.conftest import make_owned, signed_in
 from tests.support import operators
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 #: the session, the person, their accounts, the page's own; the overview has the most to tell

@@ -15,13 +15,11 @@ from accounts import agents, keys, team
 from accounts.models import Account, ApiKey, Connection
 from messaging.models import Message
 from tests import factories
-from tests.billing.conftest import stand_in, stripe
-from tests.dashboard.conftest import PASSWORD, join, make_owned, signed_in
-from tests.pages.conftest import Visit, browser, patience, visit
 from tests.pages.looking import faults, photograph
-from tests.support.meta import apply_callbacks, draining, eventually, row
-
-__all__ = ["browser", "patience", "stand_in", "stripe", "visit"]
+from tests.support.browser import Visit
+from tests.support.meta import apply_callbacks, draining, row
+from tests.support.people import PASSWORD, join, make_owned, signed_in
+from tests.support.waiting import eventually
 
 Open = Callable[..., Visit]
 _steps = itertools.count(1)

@@ -18,7 +18,7 @@ from core.http import requestlog
 from messaging.models import Message, MessageEvent, Status, Suppression, Tally, Template, TemplateEvent
 from tests import factories
 from tests.dashboard import data
-from tests.dashboard.conftest import PASSWORD, join, make_owned
+from tests.support.people import PASSWORD, join, make_owned
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.outgoing import endpoints, outbox
 

@@ -19,8 +19,9 @@ import pytest
 from devstack.launcher.supervisor import read_env_file
 from devstack.meta import seed
 from devstack.stripe import seed as stripe
-from tests.support.meta import eventually, person
+from tests.support.meta import person
 from tests.support.processes import Browser, System, command_line, csrf_of, is_gone
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 HELLO = {"name": "hello_world", "language": "en_US"}

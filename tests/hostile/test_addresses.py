@@ -12,8 +12,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import ApiKey
 from tests import factories
-from tests.dashboard.conftest import make_owned, signed_in
 from tests.factories import Api
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 

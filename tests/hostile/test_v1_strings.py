@@ -13,9 +13,7 @@ from core.http.wire import MAX_BODY_BYTES
 from messaging.models import Message
 from tests.factories import Api
 from tests.support.json_texts import REFUSED
-from tests.support.v1 import LOOKUP, MESSAGES, TEMPLATES, Customer, org
-
-__all__ = ["org"]
+from tests.support.v1 import LOOKUP, MESSAGES, TEMPLATES, Customer
 
 pytestmark = pytest.mark.django_db
 

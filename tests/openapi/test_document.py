@@ -9,9 +9,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.http.base import DialectView
-from tests.support.v1 import MESSAGES, TEMPLATES, org
-
-__all__ = ["org"]
+from tests.support.v1 import MESSAGES, TEMPLATES
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -13,9 +13,7 @@ from uuid import UUID
 import pytest
 import requests
 
-from tests.support.v1 import Customer, org
-
-__all__ = ["org"]
+from tests.support.v1 import Customer
 
 GENERATOR = Path(sys.executable).with_name("openapi-python-client")
 

@@ -16,7 +16,7 @@ from core.http.error_catalogue import API_ERRORS
 from developers.errors import OURS
 from messaging.meta.codes import known
 from tests import factories
-from tests.pages.conftest import Visit
+from tests.support.browser import Visit
 
 Open = Callable[..., Visit]
 

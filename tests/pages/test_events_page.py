@@ -7,11 +7,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import time
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +20,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.secret import Secret
 from tests import factories
+from tests.support.processes import free_port
+from tests.support.published import markdown, receiver, running, sample
 from webhooks.outgoing import signing
 from webhooks.outgoing.catalogue import CATALOGUE, TYPES
 
@@ -32,10 +31,6 @@ VECTORS = "/developers/events/vectors.json"
 
 def get(path: str) -> Any:
     return factories.api().get(path)
-
-
-def markdown() -> str:
-    return get("/developers/events.md").content.decode()
 
 
 # --- schemas
@@ -136,35 +131,6 @@ def test_we_sign_as_the_vectors_say():
 # --- receivers
 
 
-def sample(language: str) -> str:
-    """Take the first sample of a language from the published page."""
-    match = re.search(rf"^```{language}\n(.*?)^```$", markdown(), re.MULTILINE | re.DOTALL)
-    assert match
-    return match[1]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@contextmanager
-def running(command: list[str], port: int, secret: Secret):
-    environment = {"PATH": os.environ["PATH"], "HERMOD_WEBHOOK_SECRET": secret.reveal()}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        ends = time.monotonic() + 20
-        while time.monotonic() < ends:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def signed(secret: Secret, body: bytes, *, at: float = 0.0) -> dict[str, str]:
     return signing.headers(
         [signing.key_of(secret)],
@@ -179,15 +145,6 @@ def accepted(port: int, body: bytes, headers: dict[str, str]) -> bool:
         return requests.post(f"http://127.0.0.1:{port}/", data=body, headers=headers, timeout=5).ok
     except requests.ConnectionError:  # it raised, and closed the connection without an answer
         return False
-
-
-def receiver(language: str, port: int) -> list[str]:
-    code = sample(language)
-    assert "3000" in code
-    runs = [sys.executable, "-c"] if language == "python" else [shutil.which("node") or "", "-e"]
-    if not runs[0]:
-        pytest.skip("there is no Node on this machine")
-    return [*runs, code.replace("3000", str(port))]
 
 
 def test_the_python_receiver_has_ten_lines():

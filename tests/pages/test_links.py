@@ -12,7 +12,7 @@ from django.test import Client
 
 from developers.markdown import anchor
 from tests.dashboard import table, world
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 #: addresses that end the session, or that say how the house stands in the tests' own database

@@ -12,9 +12,9 @@ import pytest
 
 from accounts.models import Account, Connection
 from tests.dashboard import data, table, world
-from tests.dashboard.conftest import make_owned, signed_in
-from tests.pages.conftest import Visit
 from tests.pages.looking import AGAIN, WIDTHS, faults, photograph
+from tests.support.browser import Visit
+from tests.support.people import make_owned, signed_in
 
 Open = Callable[..., Visit]
 #: what stands around every page is looked at once: on the overview, the front page and the guide

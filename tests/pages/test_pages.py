@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from accounts.models import User
 from messaging.models import Message, Status
 from tests import factories
-from tests.pages.conftest import Visit
 from tests.support import operators
+from tests.support.browser import Visit
 
 Open = Callable[..., Visit]
 #: what an operator could write with; Django hides the ones it has no use for

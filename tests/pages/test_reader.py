@@ -15,7 +15,7 @@ from developers.guide import library
 from messaging.models import Template
 from tests import factories
 from tests.dashboard import data, world
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 #: the guide has an example of one, which the usual test value looks like

@@ -22,9 +22,6 @@ from devstack.meta import seed
 from messaging.message_templates import store as template_store
 from messaging.models import Message, Status
 from tests import factories
-from tests.support.fixtures import meta, number, sandbox
-
-__all__ = ["meta", "number", "sandbox"]
 
 EXAMPLE_ID = "01a1fbfa-7c1e-7d11-8c5e-2f6f0a9be001"
 EXAMPLE_TOKEN = "EAAJBexampletokenexample"

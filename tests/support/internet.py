@@ -163,7 +163,7 @@ class Internet:
     canaries_heard: int = 0
     asked: list[str] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)
-    _ports: dict[tuple[str, bool], int] = field(default_factory=dict)
+    ports: dict[tuple[str, bool], int] = field(default_factory=dict)
     _canary: dict[bool, int] = field(default_factory=dict)
 
     def network(self) -> Network:
@@ -194,12 +194,12 @@ class Internet:
     def wire(self, family: int, address: Any) -> tuple[str, int]:
         """Lead a public address to its server, and anything else to a canary."""
         v6 = family == socket.AF_INET6
-        port = self._ports.get((address[0], v6), self._canary[v6])
+        port = self.ports.get((address[0], v6), self._canary[v6])
         return ("::1" if v6 else "127.0.0.1", port)
 
     def denied(self) -> list[tuple[str, int]]:
         """Return the connects, as the interpreter saw them, that went to something else than a server."""
-        ports = set(self._ports.values())
+        ports = set(self.ports.values())
         return [where for where in self.audited if where[1] not in ports]
 
     @contextlib.asynccontextmanager
@@ -229,7 +229,7 @@ class Internet:
                 canary = await asyncio.start_server(sing, host, 0)
                 stack.callback(server.close)
                 stack.callback(canary.close)
-                self._ports[PUBLIC_V6 if v6 else PUBLIC_V4, v6] = server.sockets[0].getsockname()[1]
+                self.ports[PUBLIC_V6 if v6 else PUBLIC_V4, v6] = server.sockets[0].getsockname()[1]
                 self._canary[v6] = canary.sockets[0].getsockname()[1]
             _watchers.append(self.audited)
             try:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import connection, connections
 from django.test import Client
@@ -29,10 +29,9 @@ from messaging.reports import reading
 from messaging.send import worker as send_worker
 from messaging.tasks import apply_meta
 from tests import factories
+from tests.support.waiting import eventually
 from webhooks.incoming import inbox
 from webhooks.models import InboundEvent
-
-T = TypeVar("T")
 
 #: a sandbox in which nothing takes longer than a test can wait
 QUICK: dict[str, Any] = {
@@ -46,15 +45,6 @@ QUICK: dict[str, Any] = {
 }
 
 _people = itertools.count(14_155_560_000)
-
-
-def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
-    """Wait until ``condition()`` holds something and return it; a test fails after ``seconds``."""
-    ends = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < ends, "it did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 def person(last: str = "") -> str:

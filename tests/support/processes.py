@@ -24,7 +24,7 @@ import psycopg
 import redis
 
 from devstack.launcher.supervisor import read_env_file
-from tests.support.meta import eventually
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 #: everything that the product reads; set to nothing, so that a developer's .env does not fill it in
@@ -43,6 +43,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody takes connections on a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def is_gone(pid: int) -> bool:

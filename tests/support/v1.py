@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from accounts import agents
 from accounts.connections import Proof, add_number
 from accounts.credentials import Credentials
@@ -79,12 +77,6 @@ def make_customer(phone: str = PHONE, plan: str = "pro") -> Customer:
     account = factories.make_account(plan)
     agent = account.agents.get()
     return Customer(account, agent, add(account, agent, phone))
-
-
-@pytest.fixture
-def org(db: None) -> Customer:
-    """A customer on the Professional plan."""
-    return make_customer()
 
 
 def refused(answer: Any, status: int, code: str, *, kind: str = "", **more: Any) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import json
 import os
 import socket
 import subprocess
-import time
 from typing import Any
 
 from core.server.command import command
 from tests.support.processes import free_port
+from tests.support.waiting import eventually
 
 
 class WebServer:
@@ -21,14 +21,16 @@ class WebServer:
         self.address = ("127.0.0.1", free_port())
         line = command(*self.address, server=server, processes=1, threads=threads, application=application)
         self.process = subprocess.Popen(line, env={**os.environ, "PYTHONWARNINGS": "ignore", **more})
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                self.ask("/healthz")
-                return
-            except OSError:
-                assert time.monotonic() < deadline and self.process.poll() is None
-                time.sleep(0.05)
+        eventually(self.answers, 60)
+
+    def answers(self) -> bool:
+        """Tell whether it takes requests; fails when it has ended."""
+        assert self.process.poll() is None, "the server has ended"
+        try:
+            self.ask("/healthz")
+        except OSError:
+            return False
+        return True
 
     def connect(self, *, buffer: int = 0) -> socket.socket:
         """Open a connection; ``buffer`` keeps the kernel from reading for a client that does not."""

@@ -1,4 +1,4 @@
-"""What the tests of the WhatsAPI rows share: a ready customer, sends, and how a message reads."""
+"""What the tests of the WhatsAPI rows share: sends, and how a message reads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import re
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from django.utils import timezone
 
 from accounts.models import Account
-from tests.factories import api, connect, make_account
+from tests.factories import api
 
 TO = "14155552671"
 TEXT = {"to": TO, "message": "Hello"}
@@ -33,11 +32,3 @@ def shown(who: Account, ident: object) -> dict[str, Any]:
     answer = api(who).get(f"/messages/{ident}")
     assert answer.status_code == 200, answer.content
     return answer.json()["data"]
-
-
-@pytest.fixture
-def ready() -> Account:
-    """A paying customer with credentials."""
-    account = make_account("pro")
-    connect(account)
-    return account

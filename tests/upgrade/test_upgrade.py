@@ -19,9 +19,6 @@ from devstack.meta.server import SandboxThread
 from devstack.stripe import seed as stripe_seed
 from devstack.stripe.server import StandInThread
 from devstack.stripe.world import World
-from tests.support.fixtures import sandbox
-
-__all__ = ["sandbox"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = ROOT / "tests" / "data" / "database-of-7d730a2.sql"

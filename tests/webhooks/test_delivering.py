@@ -15,6 +15,7 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
+from tests.support.waiting import eventually
 from webhooks.models import Attempt, Delivery, Endpoint, Event
 from webhooks.outgoing import claims, delivery_log, endpoints, outbox
 from webhooks.outgoing import claims_sql as delivery_sql
@@ -310,16 +311,14 @@ def test_twenty_hanging_endpoints_do_not_hold_up_a_healthy_one(alice, charlie, r
     publish(alice, 10)
     publish(charlie, 100)
     runner = threading.Thread(target=lambda: (drain(seconds=5.5), connection.close()))
-    began = time.monotonic()
     runner.start()
-    while len(receiver.ids("/healthy")) < 100 and time.monotonic() - began < 10:
-        time.sleep(0.02)
-    took = time.monotonic() - began
+    eventually(lambda: len(receiver.ids("/healthy")) >= 100)
+    given_up = Attempt.objects.filter(status=None).count()
     # Before the first of them times out: afterwards the receiver still holds what we have given up.
     most = max(receiver.most_under_way[f"/hangs{n}"] for n in range(20))
     runner.join()
     assert len(set(receiver.ids("/healthy"))) == 100
-    assert took < 5.0, took
+    assert given_up == 0
     assert most <= FIRST_WINDOW
     attempt = Attempt.objects.filter(status=None).first()
     assert attempt.error == "No answer within 5 seconds."
@@ -468,17 +467,28 @@ def test_the_sweep_forgets_what_is_older_than_thirty_days_except_what_is_due(ali
     assert Delivery.objects.filter(pk=keep.pk).exists()
 
 
-def test_a_fast_receiver_gets_more_than_a_few_at_a_time_and_quickly(alice, receiver, make):
+def test_a_fast_receiver_gets_more_than_a_few_at_a_time(alice, receiver, make):
     make()
     publish(alice, 1500)
-    began = time.monotonic()
-    while Delivery.objects.filter(due_at__lte=timezone.now()).exists() and time.monotonic() - began < 30:
+    wide = threading.Event()
+
+    def answer(got):
+        if receiver.under_way[got.path] > FIRST_WINDOW:
+            wide.set()
+        elif 500 < len(receiver.got) <= 550:  # after so many quick answers there is room for more beside this
+            wide.wait(2)
+        return 200, {}
+
+    receiver.answer = answer
+
+    def nothing_is_due() -> bool:
         drain(seconds=30)  # a machine that stands still for longer than it lingers ends a drain
-    took = time.monotonic() - began - 0.35
+        return not Delivery.objects.filter(due_at__lte=timezone.now()).exists()
+
+    eventually(nothing_is_due, 60)
     assert len(set(receiver.ids())) == len(receiver.got) == 1500
-    # A timed test would be a lie on a busy machine; this bound only catches one at a time.
-    assert took < 20, took
-    print(f"{1500 / took:.0f} deliveries/s")
+    # How quick that is belongs to the bench: a timed test would be a lie on a busy machine.
+    assert wide.is_set()
 
 
 def test_the_bytes_of_the_body_are_the_same_for_every_endpoint(alice, receiver, make):

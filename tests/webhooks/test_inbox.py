@@ -17,7 +17,6 @@ from messaging.upkeep import housekeeping
 from tests.support.meta import (
     apply_callbacks,
     envelope,
-    eventually,
     history,
     make_due,
     post,
@@ -27,6 +26,7 @@ from tests.support.meta import (
     text_item,
     together,
 )
+from tests.support.waiting import eventually
 from webhooks.incoming import archive, inbox
 from webhooks.models import InboundEvent
 

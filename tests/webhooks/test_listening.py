@@ -20,7 +20,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from core.secret import Secret
 from tests.factories import make_key
 from tests.support.events import happen, settled
-from tests.support.meta import eventually
+from tests.support.waiting import eventually
 from webhooks.models import Event
 from webhooks.models import Listener as Registered
 from webhooks.outgoing import pulling, signing

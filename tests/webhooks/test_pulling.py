@@ -11,7 +11,8 @@ from django.db import connection, transaction
 
 from tests.factories import api, faulty_fields, make_account, make_key, without_trace
 from tests.support.events import happen, settled
-from tests.support.meta import eventually, together
+from tests.support.meta import together
+from tests.support.waiting import eventually
 from webhooks.models import Event
 from webhooks.outgoing import pulling
 

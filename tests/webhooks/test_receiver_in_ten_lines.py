@@ -7,8 +7,9 @@ import pytest
 from core.secret import Secret
 from messaging.models import Status
 from tests.factories import api
-from tests.pages.test_events_page import free_port, receiver, running
 from tests.support.meta import apply_callbacks, envelope, make_due, post, status_for
+from tests.support.processes import free_port
+from tests.support.published import receiver, running
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.outgoing import signing
 from webhooks.outgoing import worker as delivery_worker

@@ -13,16 +13,13 @@ from playwright.sync_api import expect
 from messaging.models import Message, MessageEvent, Status
 from tests import factories
 from tests.dashboard import data
-from tests.dashboard.conftest import join, make_owned, signed_in
 from tests.messaging.dashboard.test_messages_browser import enter
-from tests.pages.conftest import browser, patience, visit
-from tests.webhooks.receiver import receiver, server
+from tests.support.people import join, make_owned, signed_in
 from webhooks.models import Delivery, Endpoint
 from webhooks.outgoing import delivery_log, endpoints, outbox
 from webhooks.outgoing import worker as delivery_worker
 from webhooks.outgoing.endpoints import Given
 
-__all__ = ["browser", "patience", "receiver", "server", "visit"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 D = Delivery.Status

@@ -11,18 +11,17 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from devstack.launcher import demo, processes, supervisor
 from devstack.launcher.processes import ChildFailed, Processes, Stopped
 from devstack.launcher.supervisor import SetupError, Supervisor
-from tests.support.processes import below
+from tests.support.processes import below, free_port, is_gone
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 HERMOD_VARIABLES = {
@@ -34,27 +33,6 @@ HERMOD_VARIABLES = {
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-u", "-c", code]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return value
 
 
 @pytest.fixture
@@ -178,10 +156,8 @@ def test_children_end_when_the_supervisor_is_killed_with_kill_9():
 
 def test_a_request_to_stop_interrupts_a_command_that_is_being_waited_for(manager):
     manager.stop_asked = 1
-    began = time.monotonic()
     with pytest.raises(Stopped):
-        manager.run("migrate", ["sleep", "60"], os.environ)
-    assert time.monotonic() - began < 10
+        manager.run("migrate", ["sleep", "600"], os.environ)  # longer than a test may take
 
 
 def test_a_command_that_fails_is_reported_by_its_last_line(manager):
@@ -363,12 +339,10 @@ def test_one_command_starts_everything_sends_a_message_and_leaves_nothing_behind
         assert len(family) >= 8  # postgres, valkey, sandbox, web with its two, two workers, beat
         run.stop()
         assert run.process.returncode == 0
-        eventually(lambda: all(is_gone(pid) for pid in family), 5)
+        eventually(lambda: all(is_gone(pid) for pid in family))
 
-        began = time.monotonic()
         run = Run(env)
         run.read_until(r"^READY ")
-        assert time.monotonic() - began < 60
         run.read_until(r"sandbox +http")
         assert f"account id   {account}" in "\n".join(run.output)  # the same account, made once
         assert call(f"{base}/messages/{sent['id']}", key)["data"]["id"] == sent["id"]
@@ -376,7 +350,7 @@ def test_one_command_starts_everything_sends_a_message_and_leaves_nothing_behind
         family = run.family()
         run.process.kill()  # no handler of ours runs
         run.process.communicate()
-        eventually(lambda: all(is_gone(pid) for pid in family), 30)
+        eventually(lambda: all(is_gone(pid) for pid in family))
     finally:
         run.stop(signal.SIGKILL)
 

@@ -22,17 +22,6 @@ QUICK = {"sent_delay": 0.01, "delivered_delay": 0.05, "read_delay": 0.09, "revie
          "redelivery_start": 0.05, "slow_seconds": 0.4, "hang_seconds": 3}  # fmt: skip
 
 
-def until(condition, seconds=30.0):
-    """Wait until the condition holds something and return it."""
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
-
-
 class Received:
     """One callback as it arrived."""
 
@@ -201,11 +190,6 @@ def meta(sandbox, receiver):
     client.options(**QUICK)
     yield client
     client.session.close()
-
-
-@pytest.fixture(name="until")
-def _until():
-    return until
 
 
 def refused(answer, code, status=None, details=""):

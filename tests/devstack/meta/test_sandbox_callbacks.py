@@ -6,11 +6,12 @@ import json
 import pytest
 
 from devstack.meta import callbacks, seed
+from tests.support.waiting import eventually
 
 
-def test_it_signs_escaped_json_bytes(meta, until):
+def test_it_signs_escaped_json_bytes(meta):
     meta.writes("14155552671", name="Zoë", text="Grüße 😀 see https://example.com/a")
-    post = until(lambda: meta.receiver.posts)[0]
+    post = eventually(lambda: meta.receiver.posts)[0]
     assert post.signed_with(seed.APP_SECRET) and not post.signed_with("another secret")
     assert b"Gr\\u00fc\\u00dfe \\ud83d\\ude00 see https:\\/\\/example.com\\/a" in post.raw
     assert b"Zo\\u00eb" in post.raw and post.raw.isascii() and b": " not in post.raw
@@ -19,27 +20,27 @@ def test_it_signs_escaped_json_bytes(meta, until):
     assert post.headers["X-Hub-Signature"].startswith("sha1=")
 
 
-def test_what_happens_now_does_not_wait_for_what_is_planned_for_later(meta, until):
+def test_what_happens_now_does_not_wait_for_what_is_planned_for_later(meta):
     meta.options(delivered_delay=3600, read_delay=3601)
     meta.template(meta.customer())
-    until(lambda: meta.receiver.names() == ["sent"])
+    eventually(lambda: meta.receiver.names() == ["sent"])
     meta.writes("14155552671", text="Hello?")
-    assert until(meta.receiver.messages, seconds=5)[0]["text"] == {"body": "Hello?"}
+    assert eventually(meta.receiver.messages, seconds=5)[0]["text"] == {"body": "Hello?"}
 
 
-def test_nothing_planned_before_a_reset_keeps_the_timetable(meta, until):
+def test_nothing_planned_before_a_reset_keeps_the_timetable(meta):
     meta.options(delivered_delay=3600, read_delay=3601)
     meta.template(meta.customer())
-    until(lambda: meta.receiver.names() == ["sent"])
+    eventually(lambda: meta.receiver.names() == ["sent"])
     meta.control("POST", "reset")
     meta.writes("14155552671", text="Hello?")
-    assert until(meta.receiver.messages, seconds=5)[0]["text"] == {"body": "Hello?"}
+    assert eventually(meta.receiver.messages, seconds=5)[0]["text"] == {"body": "Hello?"}
 
 
-def test_it_reports_the_life_of_a_message(meta, until):
+def test_it_reports_the_life_of_a_message(meta):
     answer = meta.template(meta.customer(), biz_opaque_callback_data="gw:1")
     wamid = meta.wamid(answer)
-    until(lambda: meta.receiver.names(wamid) == ["sent", "delivered", "read"])
+    eventually(lambda: meta.receiver.names(wamid) == ["sent", "delivered", "read"])
     sent, delivered, read = meta.receiver.statuses(wamid)
     assert sent["pricing"] == {
         "billable": True,
@@ -60,10 +61,10 @@ def test_it_reports_the_life_of_a_message(meta, until):
     assert meta.accepted(ref="gw:1")[0]["status"] == "read"
 
 
-def test_it_has_the_shape_of_the_chosen_version(meta, until):
+def test_it_has_the_shape_of_the_chosen_version(meta):
     meta.options(api_version="v23", with_contacts=False, with_user_ids=False)
     wamid = meta.wamid(meta.template(meta.customer()))
-    until(lambda: len(meta.receiver.statuses(wamid)) == 3)
+    eventually(lambda: len(meta.receiver.statuses(wamid)) == 3)
     sent, delivered, _ = meta.receiver.statuses(wamid)
     assert (
         sent["conversation"]["origin"] == {"type": "utility"}
@@ -73,51 +74,51 @@ def test_it_has_the_shape_of_the_chosen_version(meta, until):
     assert all("contacts" not in value for value in meta.receiver.values())
 
 
-def test_it_leaves_out_statuses_on_request(meta, until):
+def test_it_leaves_out_statuses_on_request(meta):
     meta.options(read_delay=None, skip_delivered=0)
     first = meta.wamid(meta.template(meta.customer()))
-    until(lambda: meta.receiver.names(first) == ["sent", "delivered"])
+    eventually(lambda: meta.receiver.names(first) == ["sent", "delivered"])
     meta.options(read_delay=0.05, skip_delivered=100)
     second = meta.wamid(meta.template(meta.customer()))
-    until(lambda: meta.receiver.names(second) == ["sent", "read"])
+    eventually(lambda: meta.receiver.names(second) == ["sent", "read"])
     assert "pricing" in meta.receiver.statuses(second)[1]
 
 
-def test_it_redelivers_the_same_bytes_with_growing_delay(meta, until):
+def test_it_redelivers_the_same_bytes_with_growing_delay(meta):
     meta.receiver.answers = [500, 404, 302]
     meta.writes("14155552671", text="hello")
-    posts = until(lambda: len(meta.receiver.posts) == 4 and meta.receiver.posts)
+    posts = eventually(lambda: len(meta.receiver.posts) == 4 and meta.receiver.posts)
     assert len({post.raw for post in posts}) == 1 and all(post.signed_with(seed.APP_SECRET) for post in posts)
     gaps = [later.at - earlier.at for earlier, later in itertools.pairwise(posts)]
     assert gaps[0] < gaps[1] < gaps[2] and gaps[0] >= 0.05
-    until(lambda: meta.control("GET", "state")["callbacks_waiting"] == 0)
+    eventually(lambda: meta.control("GET", "state")["callbacks_waiting"] == 0)
     assert meta.control("GET", "state")["stats"]["redeliveries"] == 3
 
 
-def test_it_gives_up_after_seven_days(meta, until):
+def test_it_gives_up_after_seven_days(meta):
     meta.receiver.answers = [500] * 1000
     meta.writes("14155552671", text="hello")
-    until(lambda: meta.receiver.posts)
+    eventually(lambda: meta.receiver.posts)
     meta.control("POST", "clock", {"advance": callbacks.GIVE_UP_AFTER + 60})
-    until(lambda: meta.control("GET", "state")["stats"].get("callbacks_given_up") == 1)
+    eventually(lambda: meta.control("GET", "state")["stats"].get("callbacks_given_up") == 1)
     assert meta.control("GET", "state")["planned"] == 0
 
 
-def test_it_delivers_when_the_receiver_comes_back(meta, until):
+def test_it_delivers_when_the_receiver_comes_back(meta):
     port = int(meta.receiver.url.split(":")[2].split("/")[0])
     meta.receiver.close()
     wamid = meta.wamid(meta.template(meta.customer()))
-    until(lambda: meta.control("GET", "state")["stats"].get("callbacks_refused", 0) >= 3)
+    eventually(lambda: meta.control("GET", "state")["stats"].get("callbacks_refused", 0) >= 3)
     back = type(meta.receiver)(port)
-    until(lambda: sorted(back.names(wamid)) == ["delivered", "read", "sent"])
+    eventually(lambda: sorted(back.names(wamid)) == ["delivered", "read", "sent"])
     back.close()
 
 
-def test_it_batches_up_to_the_given_size(meta, until):
+def test_it_batches_up_to_the_given_size(meta):
     meta.options(batch_size=1000, callback_concurrency=1, number_rate=0, sent_delay=0.3, delivered_delay=0.3,
                  read_delay=0.3)  # fmt: skip
     wamids = [meta.wamid(meta.template(meta.customer())) for _ in range(20)]
-    until(lambda: len(meta.receiver.statuses()) == 60)
+    eventually(lambda: len(meta.receiver.statuses()) == 60)
     assert len(meta.receiver.posts) < 60
     assert {one["id"] for one in meta.receiver.statuses()} == set(wamids)
     most = max(len(value["statuses"]) for value in meta.receiver.values())
@@ -125,7 +126,7 @@ def test_it_batches_up_to_the_given_size(meta, until):
     meta.options(batch_size=1)
     before = len(meta.receiver.posts)
     wamid = meta.wamid(meta.template(meta.customer()))
-    until(lambda: len(meta.receiver.statuses(wamid)) == 3)
+    eventually(lambda: len(meta.receiver.statuses(wamid)) == 3)
     assert len(meta.receiver.posts) == before + 3
 
 
@@ -156,20 +157,20 @@ def test_it_packs_many_accounts_and_fields_into_one_envelope(meta):
     }
 
 
-def test_it_loses_and_doubles_callbacks_on_request(meta, until):
+def test_it_loses_and_doubles_callbacks_on_request(meta):
     meta.options(callback_loss=100)
     meta.wamid(meta.template(meta.customer()))
-    until(lambda: meta.control("GET", "state")["stats"].get("callbacks_lost") == 3)
+    eventually(lambda: meta.control("GET", "state")["stats"].get("callbacks_lost") == 3)
     assert meta.receiver.posts == []
     meta.options(callback_loss=0, callback_duplicate=100)
     wamid = meta.wamid(meta.template(meta.customer()))
-    until(lambda: len(meta.receiver.statuses(wamid)) == 6)
+    eventually(lambda: len(meta.receiver.statuses(wamid)) == 6)
 
 
-def test_it_shuffles_callbacks_on_request(meta, until):
+def test_it_shuffles_callbacks_on_request(meta):
     meta.options(shuffle=True)
     wamids = [meta.wamid(meta.template(meta.customer())) for _ in range(25)]
-    until(lambda: len(meta.receiver.statuses()) == 75)
+    eventually(lambda: len(meta.receiver.statuses()) == 75)
     orders = {tuple(meta.receiver.names(wamid)) for wamid in wamids}
     assert len(orders) > 1 and all(sorted(order) == ["delivered", "read", "sent"] for order in orders)
 
@@ -181,7 +182,7 @@ def test_it_can_call_back_before_every_answer(meta):
 
 
 @pytest.mark.parametrize("path", ["waba", "phone"])
-def test_it_prefers_an_override_for_messages_only(meta, until, refused, path):
+def test_it_prefers_an_override_for_messages_only(meta, refused, path):
     url = meta.receiver.url.replace("/hook", f"/{path}")
     given = {"override_callback_uri": url, "verify_token": "wrong"}
 
@@ -194,37 +195,37 @@ def test_it_prefers_an_override_for_messages_only(meta, until, refused, path):
     meta.receiver.verifies.add("right")
     assert override(given | {"verify_token": "right"}).json() == {"success": True}
     meta.writes("14155552671", text="hello")
-    assert until(lambda: meta.receiver.posts)[0].path == f"/{path}"
+    assert eventually(lambda: meta.receiver.posts)[0].path == f"/{path}"
     value = {"event": "ACCOUNT_DELETED"}
     meta.writes("1", field="account_update", value=value)
-    until(lambda: len(meta.receiver.posts) == 2)
+    eventually(lambda: len(meta.receiver.posts) == 2)
     assert meta.receiver.posts[1].path == "/hook"
     config = meta.call("GET", f"{meta.number.phone_number_id}?fields=webhook_configuration").json()
     assert url in config["webhook_configuration"].values()
     assert override({"override_callback_uri": ""}).json() == {"success": True}
     meta.writes("14155552671", text="hello again")
-    until(lambda: len(meta.receiver.posts) == 3)
+    eventually(lambda: len(meta.receiver.posts) == 3)
     assert meta.receiver.posts[2].path == "/hook"
 
 
-def test_it_signs_with_the_secret_of_the_owning_app(meta, until):
+def test_it_signs_with_the_secret_of_the_owning_app(meta):
     wish = {"own_app": True, "callback_url": meta.receiver.url.replace("/hook", "/own"), "verify_token": "v"}
     made = meta.control("POST", "numbers", wish, expect=201)
     meta.control(
         "POST", "inbound", {"phone_number_id": made["phone_number_id"], "from": "14155552671", "text": "x"}
     )
-    post = until(lambda: meta.receiver.posts)[0]
+    post = eventually(lambda: meta.receiver.posts)[0]
     assert (
         post.path == "/own" and post.signed_with(made["app_secret"]) and not post.signed_with(seed.APP_SECRET)
     )
 
 
-def test_it_stays_silent_without_subscription(meta, until):
+def test_it_stays_silent_without_subscription(meta):
     path = f"{meta.number.waba_id}/subscribed_apps"
     assert meta.call("DELETE", path).json() == {"success": True}
     assert meta.call("GET", path).json() == {"data": []}
     meta.wamid(meta.template(meta.customer()))
-    until(lambda: meta.control("GET", "state")["stats"].get("callbacks_without_address") == 3)
+    eventually(lambda: meta.control("GET", "state")["stats"].get("callbacks_without_address") == 3)
     assert meta.receiver.posts == []
     given = {"override_callback_uri": meta.receiver.url, "verify_token": seed.VERIFY_TOKEN}
     answer = meta.call("POST", path, json=given)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.examples import sends
+from tests.support.waiting import eventually
 
 
 def _buttons(*titles):
@@ -170,11 +171,11 @@ def test_it_prefixes_a_recipient_without_plus_with_the_business_country(meta, bu
     assert answer.json()["contacts"] == [{"input": to, "wa_id": reached}]
 
 
-def test_it_takes_a_user_id_as_recipient(meta, refused, until):
+def test_it_takes_a_user_id_as_recipient(meta, refused):
     body = {"messaging_product": "whatsapp", "recipient": "US.13491208655302741918", "text": {"body": "x"}}
     answer = meta.send(body)
     assert answer.json()["contacts"] == [{"input": body["recipient"], "user_id": body["recipient"]}]
-    failed = until(lambda: meta.receiver.statuses(meta.wamid(answer)))[0]
+    failed = eventually(lambda: meta.receiver.statuses(meta.wamid(answer)))[0]
     assert "recipient_id" not in failed and failed["recipient_user_id"] == body["recipient"]
     both = meta.send(body | {"to": meta.customer()}).json()["contacts"][0]
     assert {"wa_id", "user_id"} < set(both)

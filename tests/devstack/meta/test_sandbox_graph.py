@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from devstack.meta import seed
+from tests.support.waiting import eventually
 
 APP_TOKEN = f"{seed.APP_ID}|{seed.APP_SECRET}"
 
@@ -134,7 +135,7 @@ def test_it_inspects_tokens(meta, refused):
     refused(meta.call("GET", "debug_token", token=APP_TOKEN), 100)
 
 
-def test_it_sets_the_callback_of_an_app(meta, refused, until):
+def test_it_sets_the_callback_of_an_app(meta, refused):
     path = f"{seed.APP_ID}/subscriptions"
     url = meta.receiver.url.replace("/hook", "/set")
     given = {
@@ -150,7 +151,7 @@ def test_it_sets_the_callback_of_an_app(meta, refused, until):
     row = meta.call("GET", path, token=APP_TOKEN).json()["data"][0]
     assert row["callback_url"] == url and row["fields"][0]["name"] == "messages"
     meta.writes("14155552671", text="x")
-    assert until(lambda: meta.receiver.posts)[0].path == "/set"
+    assert eventually(lambda: meta.receiver.posts)[0].path == "/set"
     assert meta.call("DELETE", path, token=APP_TOKEN).json() == {"success": True}
     assert meta.call("GET", path, token=APP_TOKEN).json() == {"data": []}
     refused(meta.call("GET", path, token=f"{seed.APP_ID}|x"), 190, 401)
@@ -194,10 +195,13 @@ def test_it_lets_a_test_number_reach_allowed_recipients(meta):
     assert meta.text("+14155552671").status_code == 200
 
 
-def test_it_tells_of_quality_and_throughput(meta, until):
+def test_it_tells_of_quality_and_throughput(meta):
     path = f"numbers/{meta.number.phone_number_id}"
     meta.control("PATCH", path, {"quality_rating": "RED"})
+    eventually(lambda: meta.receiver.values("phone_number_quality_update"))
     meta.control("PATCH", path, {"throughput_level": "HIGH"})
-    values = until(lambda: len(found := meta.receiver.values("phone_number_quality_update")) == 2 and found)
+    values = eventually(
+        lambda: len(found := meta.receiver.values("phone_number_quality_update")) == 2 and found
+    )
     assert [value["event"] for value in values] == ["FLAGGED", "THROUGHPUT_UPGRADE"]
     assert meta.call("GET", meta.number.phone_number_id).json()["throughput"] == {"level": "HIGH"}

@@ -4,12 +4,13 @@ import pytest
 
 from devstack.meta import inbound
 from tests.support.examples import callbacks
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize("kind", sorted(inbound.TYPES))
-def test_it_injects_a_message_of_type(meta, until, kind):
+def test_it_injects_a_message_of_type(meta, kind):
     made = meta.writes("14155552671", type=kind, name="Sheena Nelson")
-    message = until(lambda: meta.receiver.messages())[0]
+    message = eventually(lambda: meta.receiver.messages())[0]
     assert message["type"] == kind and kind in message and message["id"] == made["id"]
     assert message["from"] == "14155552671" and message["timestamp"].isdigit()
     value = meta.receiver.values()[0]
@@ -22,22 +23,22 @@ def test_it_injects_a_message_of_type(meta, until, kind):
         assert message["errors"][0]["code"] == 131051
 
 
-def test_it_passes_on_what_is_given(meta, until):
+def test_it_passes_on_what_is_given(meta):
     context = {"from": meta.number.phone[1:], "id": "wamid.x"}
     answer = {"type": "list_reply", "list_reply": {"id": "a", "title": "A", "description": "d"}}
     meta.writes("14155552671", type="interactive", interactive=answer, context=context, timestamp=1700000000)
-    message = until(lambda: meta.receiver.messages())[0]
+    message = eventually(lambda: meta.receiver.messages())[0]
     assert message["interactive"] == answer and message["context"] == context
     assert message["timestamp"] == "1700000000"
     meta.writes("14155552671", type="hologram", hologram={"depth": 3})
-    assert until(lambda: len(meta.receiver.messages()) == 2 and meta.receiver.messages())[1]["hologram"] == {
-        "depth": 3
-    }
+    assert eventually(lambda: len(meta.receiver.messages()) == 2 and meta.receiver.messages())[1][
+        "hologram"
+    ] == {"depth": 3}
 
 
-def test_it_hides_the_number_of_a_user_with_a_username(meta, until):
+def test_it_hides_the_number_of_a_user_with_a_username(meta):
     meta.writes("14155552671", text="hi", hide_phone=True)
-    message = until(lambda: meta.receiver.messages())[0]
+    message = eventually(lambda: meta.receiver.messages())[0]
     assert "from" not in message and message["from_user_id"].startswith("US.")
     assert "wa_id" not in meta.receiver.values()[0]["contacts"][0]
 
@@ -65,27 +66,27 @@ def test_it_hides_the_number_of_a_user_with_a_username(meta, until):
         "something_new",
     ],
 )
-def test_it_injects_any_field(meta, until, field):
+def test_it_injects_any_field(meta, field):
     value = {"event": "X", "nested": {"a": [1, 2, "ü"]}}
     meta.writes("1", field=field, value=value)
-    entry = until(lambda: meta.receiver.posts)[0].body["entry"][0]
+    entry = eventually(lambda: meta.receiver.posts)[0].body["entry"][0]
     assert entry["changes"] == [{"value": value, "field": field}]
     assert entry["id"] == meta.number.waba_id and isinstance(entry["time"], int)
 
 
-def test_it_injects_a_message_of_every_kind_unchanged(meta, until):
+def test_it_injects_a_message_of_every_kind_unchanged(meta):
     messages = {name: one for name, one in callbacks().items() if name.endswith("_message")}
     assert len(messages) >= 8
     for place, (name, callback) in enumerate(messages.items(), start=1):
         value = callback["entry"][0]["changes"][0]["value"]
         meta.writes("1", field="messages", value=value)
-        values = until(lambda place=place: len(found := meta.receiver.values()) == place and found)
+        values = eventually(lambda place=place: len(found := meta.receiver.values()) == place and found)
         assert values[-1] == value, name
 
 
-def test_it_sends_the_dashboards_sample(meta, until):
+def test_it_sends_the_dashboards_sample(meta):
     meta.writes("1", dashboard_test=True)
-    post = until(lambda: meta.receiver.posts)[0]
+    post = eventually(lambda: meta.receiver.posts)[0]
     entry = post.body["entry"][0]
     assert entry["id"] == "0" and entry["changes"][0]["value"]["metadata"]["phone_number_id"] == "123456123"
 

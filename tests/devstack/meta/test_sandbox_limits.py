@@ -3,6 +3,7 @@
 import pytest
 
 from devstack.meta.limits import Limiter
+from tests.support.waiting import eventually
 
 
 def test_it_refills_a_bucket_by_time():
@@ -63,14 +64,14 @@ def test_it_limits_a_pair_but_not_the_others(meta, refused):
     assert meta.template(to).status_code == 200
 
 
-def test_it_opens_the_window_when_the_customer_writes(meta, until):
+def test_it_opens_the_window_when_the_customer_writes(meta):
     to = meta.customer()
     early = meta.wamid(meta.text(to))
-    until(lambda: meta.receiver.names(early) == ["failed"])
+    eventually(lambda: meta.receiver.names(early) == ["failed"])
     assert meta.receiver.statuses(early)[0]["errors"][0]["code"] == 131047
     meta.writes(to[1:], text="I have a question")
     inside = meta.wamid(meta.text(to))
-    until(lambda: meta.receiver.names(inside) == ["sent", "delivered", "read"])
+    eventually(lambda: meta.receiver.names(inside) == ["sent", "delivered", "read"])
     pricing = meta.receiver.statuses(inside)[0]["pricing"]
     assert (
         pricing["category"] == "service"
@@ -78,13 +79,13 @@ def test_it_opens_the_window_when_the_customer_writes(meta, until):
         and not pricing["billable"]
     )
     utility = meta.wamid(meta.template(to))
-    until(lambda: meta.receiver.statuses(utility))
+    eventually(lambda: meta.receiver.statuses(utility))
     assert meta.receiver.statuses(utility)[0]["pricing"]["type"] == "free_customer_service"
     meta.control("POST", "clock", {"advance": 24 * 3600 + 1})
     late = meta.wamid(meta.text(to))
-    until(lambda: meta.receiver.names(late) == ["failed"])
+    eventually(lambda: meta.receiver.names(late) == ["failed"])
     template = meta.wamid(meta.template(to))
-    until(lambda: len(meta.receiver.statuses(template)) == 3)
+    eventually(lambda: len(meta.receiver.statuses(template)) == 3)
 
 
 @pytest.mark.parametrize("kind", ["reaction", "system", "revoke"])
@@ -93,16 +94,16 @@ def test_it_does_not_open_the_window_for(meta, kind):
     assert not meta.world.window_open(meta.number.phone_number_id, "14155552671")
 
 
-def test_it_sends_reactions_only_once(meta, until):
+def test_it_sends_reactions_only_once(meta):
     wamid = meta.writes("14155552671", text="hi")["id"]
     body = {"messaging_product": "whatsapp", "to": "+14155552671", "type": "reaction"}
     answer = meta.send(body | {"reaction": {"message_id": wamid, "emoji": "\N{THUMBS UP SIGN}"}})
-    until(lambda: meta.receiver.names(meta.wamid(answer)) == ["sent"])
-    until(lambda: meta.control("GET", "state")["planned"] == 0)
+    eventually(lambda: meta.receiver.names(meta.wamid(answer)) == ["sent"])
+    eventually(lambda: meta.control("GET", "state")["planned"] == 0)
     assert meta.receiver.names(meta.wamid(answer)) == ["sent"]
 
 
-def test_it_finds_out_later_about_media_of_a_wrong_kind(meta, until):
+def test_it_finds_out_later_about_media_of_a_wrong_kind(meta):
     meta.writes("14155552671", text="hi")
     for link in ("https://example.com/a.webp", "https://example.com/a.jpg"):
         wamid = meta.wamid(
@@ -116,7 +117,7 @@ def test_it_finds_out_later_about_media_of_a_wrong_kind(meta, until):
             )
         )
         expected = 1 if link.endswith("webp") else 3
-        until(lambda wamid=wamid, expected=expected: len(meta.receiver.statuses(wamid)) == expected)
+        eventually(lambda wamid=wamid, expected=expected: len(meta.receiver.statuses(wamid)) == expected)
         if expected == 1:
             assert meta.receiver.statuses(wamid)[0]["errors"][0]["code"] == 131053
 

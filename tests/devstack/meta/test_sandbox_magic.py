@@ -9,6 +9,7 @@ import requests
 
 from devstack.meta import magic
 from messaging.queue.accept import MAGIC_RECIPIENTS
+from tests.support.waiting import eventually
 
 _AREA = "+1415555"
 _GUIDES = Path(__file__).resolve().parents[3] / "templates/developers/guides"
@@ -32,15 +33,15 @@ def _settled(meta):
         ("0007", 131042),
     ],
 )
-def test_it_fails_by_callback(meta, until, digits, code):
+def test_it_fails_by_callback(meta, digits, code):
     wamid = meta.wamid(meta.template(_AREA + digits, biz_opaque_callback_data="m-1"))
-    until(lambda: meta.receiver.names(wamid) == ["failed"])
+    eventually(lambda: meta.receiver.names(wamid) == ["failed"])
     status = meta.receiver.statuses(wamid)[0]
     error = status["errors"][0]
     assert error["code"] == code and error["title"] == error["message"] and error["error_data"]["details"]
     assert status["biz_opaque_callback_data"] == "m-1" and "pricing" not in status
     assert meta.accepted(ref="m-1")[0]["error"] == code
-    until(lambda: _settled(meta))
+    eventually(lambda: _settled(meta))
     assert meta.receiver.names(wamid) == ["failed"]
 
 
@@ -70,7 +71,7 @@ def test_it_refuses_the_first_try_only(meta, refused, digits, status, code):
         assert len(meta.accepted(ref=ref)) == 1
 
 
-def test_it_accepts_and_never_answers(meta, until):
+def test_it_accepts_and_never_answers(meta):
     with pytest.raises(requests.exceptions.ReadTimeout):
         meta.template(_AREA + "0014", biz_opaque_callback_data="m-14", timeout=1.0)
 
@@ -79,7 +80,7 @@ def test_it_accepts_and_never_answers(meta, until):
         mine = [one for one in meta.receiver.statuses() if one["biz_opaque_callback_data"] == "m-14"]
         return sorted(one["status"] for one in mine)
 
-    until(lambda: told() == ["delivered", "read", "sent"])
+    eventually(lambda: told() == ["delivered", "read", "sent"])
     assert len(meta.accepted(ref="m-14")) == 1
 
 
@@ -96,19 +97,19 @@ def test_it_answers_slowly(meta):
 
 
 @pytest.mark.parametrize(("digits", "accepted"), [("0016", 1), ("0029", 0)])
-def test_it_resets_the_connection(meta, until, digits, accepted):
+def test_it_resets_the_connection(meta, digits, accepted):
     with pytest.raises(requests.exceptions.ConnectionError) as trouble:
         meta.template(_AREA + digits)
     assert "reset" in str(trouble.value).lower()
     assert len(meta.accepted()) == accepted
     if accepted:
-        until(lambda: len(meta.receiver.statuses()) == 3)
+        eventually(lambda: len(meta.receiver.statuses()) == 3)
 
 
-def test_it_accepts_and_then_answers_500(meta, until, refused):
+def test_it_accepts_and_then_answers_500(meta, refused):
     refused(meta.template(_AREA + "0028", biz_opaque_callback_data="m-28"), 131000, 500)
     assert len(meta.accepted(ref="m-28")) == 1
-    until(lambda: len(meta.receiver.statuses()) == 3)
+    eventually(lambda: len(meta.receiver.statuses()) == 3)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +124,9 @@ def test_it_accepts_and_then_answers_500(meta, until, refused):
         ("1001", ["sent", "delivered", "read"]),
     ],
 )
-def test_it_calls_back_in_this_order(meta, until, digits, names):
+def test_it_calls_back_in_this_order(meta, digits, names):
     wamid = meta.wamid(meta.template(_AREA + digits))
-    until(lambda: len(meta.receiver.statuses(wamid)) == len(names) and _settled(meta))
+    eventually(lambda: len(meta.receiver.statuses(wamid)) == len(names) and _settled(meta))
     assert meta.receiver.names(wamid) == names
     priced = [one["status"] for one in meta.receiver.statuses(wamid) if "pricing" in one]
     assert "sent" in priced and len(priced) <= 2
@@ -139,16 +140,16 @@ def test_it_calls_back_in_this_order(meta, until, digits, names):
         ("+5411234560022", "54911234560022"),
     ],
 )
-def test_it_gives_another_wa_id(meta, until, to, wa_id):
+def test_it_gives_another_wa_id(meta, to, wa_id):
     answer = meta.template(to)
     assert answer.json()["contacts"] == [{"input": to, "wa_id": wa_id}]
-    until(lambda: len(meta.receiver.statuses()) == 3)
+    eventually(lambda: len(meta.receiver.statuses()) == 3)
     assert {one["recipient_id"] for one in meta.receiver.statuses()} == {wa_id}
 
 
-def test_it_hides_the_phone_number(meta, until):
+def test_it_hides_the_phone_number(meta):
     wamid = meta.wamid(meta.template(_AREA + "0023"))
-    until(lambda: len(meta.receiver.statuses(wamid)) == 3)
+    eventually(lambda: len(meta.receiver.statuses(wamid)) == 3)
     for status in meta.receiver.statuses(wamid):
         assert "recipient_id" not in status and status["recipient_user_id"].startswith("US.")
     assert "wa_id" not in str([value["contacts"] for value in meta.receiver.values()])
@@ -159,9 +160,9 @@ def test_it_calls_back_before_it_answers(meta):
     assert meta.receiver.names(wamid)[0] == "sent"
 
 
-def test_it_calls_back_three_times(meta, until):
+def test_it_calls_back_three_times(meta):
     wamid = meta.wamid(meta.template(_AREA + "0027"))
-    until(lambda: len(meta.receiver.statuses(wamid)) == 9 and _settled(meta))
+    eventually(lambda: len(meta.receiver.statuses(wamid)) == 9 and _settled(meta))
     assert sorted(meta.receiver.names(wamid)) == sorted(["sent", "delivered", "read"] * 3)
 
 

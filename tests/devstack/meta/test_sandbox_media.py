@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from devstack.meta import seed
+from tests.support.waiting import eventually
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
@@ -43,14 +44,14 @@ def test_it_forgets_a_file_after_thirty_days(meta, refused):
     refused(meta.call("GET", media_id), 100)
 
 
-def test_it_sends_what_was_uploaded(meta, until):
+def test_it_sends_what_was_uploaded(meta):
     media_id = _upload(meta).json()["id"]
     meta.writes("14155552671", text="hi")
     base = {"messaging_product": "whatsapp", "to": "+14155552671"}
     good = meta.wamid(meta.send(base | {"type": "image", "image": {"id": media_id}}))
-    until(lambda: len(meta.receiver.statuses(good)) == 3)
+    eventually(lambda: len(meta.receiver.statuses(good)) == 3)
     wrong = meta.wamid(meta.send(base | {"type": "video", "video": {"id": media_id}}))
-    until(lambda: meta.receiver.names(wrong) == ["failed"])
+    eventually(lambda: meta.receiver.names(wrong) == ["failed"])
     header = {"type": "header", "parameters": [{"type": "image", "image": {"id": media_id}}]}
     body = {"type": "body", "parameters": [{"type": "text", "text": "a vase"}]}
     assert meta.template("+14155552671", "product_photo", [header, body]).status_code == 200
@@ -99,9 +100,9 @@ def test_it_takes_template_samples_in_pieces(meta, refused):
     refused(meta.call("POST", "upload:nothing", data=b"x"), 100)
 
 
-def test_it_serves_what_a_customer_sent(meta, until):
+def test_it_serves_what_a_customer_sent(meta):
     meta.writes("14155552671", type="image", image={"caption": "Taj Mahal"})
-    image = until(lambda: meta.receiver.messages())[0]["image"]
+    image = eventually(lambda: meta.receiver.messages())[0]["image"]
     assert image["caption"] == "Taj Mahal" and image["mime_type"] == "image/png"
     mine = {"Authorization": f"Bearer {meta.number.access_token}"}
     content = requests.get(image["url"], headers=mine, timeout=5).content

@@ -4,6 +4,7 @@ import pytest
 import requests
 
 from devstack.meta import seed
+from tests.support.waiting import eventually
 
 
 def _texts(*values, **named):
@@ -231,13 +232,13 @@ def test_it_pages_through_templates_with_cursors(meta, refused):
     )
 
 
-def test_it_reviews_a_new_template_and_says_so(meta, until, refused):
+def test_it_reviews_a_new_template_and_says_so(meta, refused):
     path = f"{meta.number.waba_id}/message_templates"
     body = {"type": "body", "text": "Dear {{1}}, thank you very much.", "example": {"body_text": [["Ann"]]}}
     made = {"name": "thanks", "language": "en_GB", "category": "utility", "components": [body]}
     answer = meta.call("POST", path, json=made).json()
     assert answer["status"] == "PENDING" and answer["category"] == "UTILITY"
-    value = until(lambda: meta.receiver.values("message_template_status_update"))[0]
+    value = eventually(lambda: meta.receiver.values("message_template_status_update"))[0]
     assert value["event"] == "APPROVED" and value["message_template_id"] == int(answer["id"])
     assert value["message_template_language"] == "en-GB"
     assert meta.template(meta.customer(), "thanks", [_body("Ann")], "en_GB").status_code == 200
@@ -245,14 +246,14 @@ def test_it_reviews_a_new_template_and_says_so(meta, until, refused):
     edited = {"components": [body | {"text": "Thank you, {{1}}, and good bye."}]}
     assert meta.call("POST", answer["id"], json=edited).json()["success"]
     assert refused(meta.call("POST", answer["id"], json=edited), 100)["error_subcode"] == 2388039
-    until(lambda: len(meta.receiver.values("message_template_status_update")) == 2)
+    eventually(lambda: len(meta.receiver.values("message_template_status_update")) == 2)
     assert meta.call("DELETE", path, params={"name": "thanks"}).json() == {"success": True}
     refused(meta.template(meta.customer(), "thanks", [_body("Ann")], "en_GB"), 132001, 404)
-    until(lambda: meta.receiver.values("message_template_status_update")[-1]["event"] == "DELETED")
+    eventually(lambda: meta.receiver.values("message_template_status_update")[-1]["event"] == "DELETED")
     refused(meta.call("DELETE", path, params={"name": "thanks"}), 100)
     made["name"] = "bad_rejected"
     meta.call("POST", path, json=made)
-    value = until(
+    value = eventually(
         lambda: [v for v in meta.receiver.values("message_template_status_update") if "rejection_info" in v]
     )
     assert value[0]["event"] == "REJECTED"
@@ -323,7 +324,7 @@ def test_it_refuses_to_create_a_template_with(meta, refused, name):
         assert error["error_user_title"] and isinstance(error["error_data"], str)
 
 
-def test_it_changes_a_template_on_command_and_tells_so(meta, until, refused):
+def test_it_changes_a_template_on_command_and_tells_so(meta, refused):
     rows = meta.control("GET", f"templates?phone_number_id={meta.number.phone_number_id}")["templates"]
     template_id = next(row["id"] for row in rows if row["name"] == "hello_world")
     for status, code in (("PAUSED", 132015), ("DISABLED", 132016)):
@@ -332,16 +333,18 @@ def test_it_changes_a_template_on_command_and_tells_so(meta, until, refused):
     meta.control(
         "PATCH", f"templates/{template_id}", {"status": "APPROVED", "quality": "RED", "category": "MARKETING"}
     )
-    events = until(
+    events = eventually(
         lambda: len(found := meta.receiver.values("message_template_status_update")) == 3 and found
     )
     assert [value["event"] for value in events] == ["PAUSED", "DISABLED", "APPROVED"]
     assert events[0]["other_info"]["title"] == "FIRST_PAUSE" and events[1]["disable_info"]
     assert (
-        until(lambda: meta.receiver.values("message_template_quality_update"))[0]["new_quality_score"]
+        eventually(lambda: meta.receiver.values("message_template_quality_update"))[0]["new_quality_score"]
         == "RED"
     )
-    assert until(lambda: meta.receiver.values("template_category_update"))[0]["new_category"] == "MARKETING"
+    assert (
+        eventually(lambda: meta.receiver.values("template_category_update"))[0]["new_category"] == "MARKETING"
+    )
     meta.control("PATCH", f"templates/{template_id}", {"status": "HAPPY"}, expect=400)
     meta.control("PATCH", "templates/1", {}, expect=404)
 

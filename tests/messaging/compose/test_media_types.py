@@ -14,9 +14,6 @@ from messaging import media
 from messaging.compose import filetypes
 from messaging.media import LIMITS
 from tests.factories import Api, api, connect, faulty_fields, make_account, make_key
-from tests.support.fixtures import alice, meta, number, sandbox
-
-__all__ = ["alice", "meta", "number", "sandbox"]
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 50
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF" + b"\0" * 50

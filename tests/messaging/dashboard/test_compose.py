@@ -16,11 +16,8 @@ from messaging.message_templates import writing as template_writing
 from messaging.models import Batch, Contact, Message, Status, Suppression, Template
 from tests import factories
 from tests.dashboard import data
-from tests.dashboard.conftest import join, make_owned, signed_in
-from tests.support.fixtures import meta, sandbox
 from tests.support.meta import all_callbacks
-
-__all__ = ["meta", "sandbox"]
+from tests.support.people import join, make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -12,12 +12,9 @@ from messaging.message_templates import store as template_store
 from messaging.models import Message
 from tests import factories
 from tests.dashboard import data
-from tests.dashboard.conftest import make_owned, signed_in
-from tests.pages.conftest import Visit, browser, patience, visit
-from tests.support.fixtures import meta, sandbox
+from tests.support.browser import Visit
 from tests.support.meta import draining, person, reaches
-
-__all__ = ["browser", "meta", "patience", "sandbox", "visit"]
+from tests.support.people import make_owned, signed_in
 
 Open = Callable[..., Visit]
 

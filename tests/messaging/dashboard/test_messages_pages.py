@@ -16,7 +16,7 @@ from core.http import requestlog
 from messaging.models import Batch, Contact, Message, Status, Suppression, Tally
 from tests import factories
 from tests.dashboard import data
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import pytest
 from messaging import suppressions
 from messaging.models import Message, Suppression
 from tests import factories
-from tests.dashboard.conftest import make_owned, signed_in
+from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
 

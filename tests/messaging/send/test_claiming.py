@@ -19,7 +19,8 @@ from messaging.models import Message, Status
 from messaging.send import claims_sql
 from messaging.send.claims import BULK_SHARE, HORIZON_SECONDS, claim, share
 from tests import factories
-from tests.support.meta import eventually, make_due, row, together
+from tests.support.meta import make_due, row, together
+from tests.support.waiting import eventually
 
 SINGLE, BULK, REPLY = Message.Lane.SINGLE, Message.Lane.BULK, Message.Lane.REPLY
 

@@ -17,7 +17,6 @@ from tests.support.meta import (
     apply_callbacks,
     drain,
     draining,
-    eventually,
     history,
     let_time_pass,
     person,
@@ -28,6 +27,7 @@ from tests.support.meta import (
     row,
     status_of,
 )
+from tests.support.waiting import eventually
 
 WHOLE_WAY = ["queued", "sent", "delivered", "read"]
 

@@ -17,7 +17,6 @@ from tests.support.meta import (
     backends,
     drain,
     draining,
-    eventually,
     history,
     let_time_pass,
     queue,
@@ -28,6 +27,7 @@ from tests.support.meta import (
     status_of,
     statuses,
 )
+from tests.support.waiting import eventually
 
 
 def once_each(meta, messages) -> bool:

@@ -19,7 +19,6 @@ from tests.support.meta import (
     all_callbacks,
     drain,
     draining,
-    eventually,
     history,
     let_time_pass,
     make_due,
@@ -30,6 +29,7 @@ from tests.support.meta import (
     row,
     status_of,
 )
+from tests.support.waiting import eventually
 
 
 def test_the_engine_goes_on_sending_after_rows_that_needed_no_call(meta, number):

@@ -15,7 +15,6 @@ from tests.support.meta import (
     all_callbacks,
     apply_callbacks,
     drain,
-    eventually,
     history,
     know_template,
     let_time_pass,
@@ -29,6 +28,7 @@ from tests.support.meta import (
     status_for,
     status_of,
 )
+from tests.support.waiting import eventually
 from webhooks.models import InboundEvent
 
 #: accepted by Meta, and we do not learn it: no answer, a cut connection, an HTTP 500

@@ -9,9 +9,8 @@ import pytest
 
 from messaging.models import Message, Status
 from tests.factories import api, make_account, make_message
-from tests.support.v1 import LOOKUP, MESSAGES, org
+from tests.support.v1 import LOOKUP, MESSAGES
 
-__all__ = ["org"]
 DETAILS = "(#131008) Button at index 0 of type Url requires a parameter, \u200fنعم"
 SAID = {"title": "Required parameter is missing", "details": DETAILS, "fbtrace_id": "Ax", "http_status": 400}
 FAILED = {"status": Status.FAILED, "failure": "parameter_missing", "error_code": 131008, "error_detail": SAID}

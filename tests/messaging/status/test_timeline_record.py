@@ -11,7 +11,14 @@ from django.utils import timezone
 from accounts.models import Account
 from messaging.models import Message, MessageEvent, Status
 from messaging.status.timeline import Change, Failure, mark, record
-from tests.support.meta import eventually, learnt, make_due, row, status_of, together
+from tests.support.meta import (
+    learnt,
+    make_due,
+    row,
+    status_of,
+    together,
+)
+from tests.support.waiting import eventually
 
 TOKEN = 5
 DAY = timedelta(days=1)

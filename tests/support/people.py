@@ -10,9 +10,6 @@ from django.utils import timezone
 from accounts.models import Account, Membership, User
 from accounts.registration import prove
 from tests import factories
-from tests.support.fixtures import meta, sandbox
-
-__all__ = ["meta", "sandbox"]
 
 PASSWORD = "a long enough passphrase"
 

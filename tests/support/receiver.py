@@ -6,12 +6,10 @@ import json
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-import pytest
 
 
 @dataclass(frozen=True)
@@ -111,19 +109,3 @@ class Receiver:
         self.ended.set()
         self.server.shutdown()
         self.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Receiver]:
-    """Run one receiver for the tests of a module."""
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def receiver(server: Receiver, settings: Any) -> Receiver:
-    """Give a customer's receiver on this machine that has seen nothing yet."""
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    server.forget()
-    return server

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+if TYPE_CHECKING:  # every test loads this file, few draw a page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # Nothing of the browser's own may leave the machine or be counted as a request of the page.
@@ -78,39 +80,16 @@ class Visit:
         assert self.hosts == {urlsplit(self.base_url).netloc}
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the Chromium that CHROMIUM_PATH names, or the one on the path."""
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Start the Chromium that CHROMIUM_PATH names, or the one on the path, for as long as the block lasts."""
+    from playwright.sync_api import expect, sync_playwright
+
     program = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
     assert program, "no Chromium was found: run `apt-get install -y chromium`, or set CHROMIUM_PATH"
-    with pytest.MonkeyPatch.context() as patch:
-        # Playwright leaves an event loop running in this thread, and Django then refuses its own database.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        with sync_playwright() as playwright:
-            started = playwright.chromium.launch(executable_path=program, args=FLAGS)
-            yield started
-            started.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, live_server) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a tab: ``visit(width=360, scheme="dark")``."""
-    contexts = []
-
-    def start(*, width: int = 1280, scheme: str = "light") -> Visit:
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        context.set_default_timeout(15_000)
-        contexts.append(context)
-        return Visit(context.new_page(), live_server.url)
-
-    yield start
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def patience() -> None:
-    """Give a loaded machine time to draw a page; a wait ends as soon as what it waits for is there."""
-    from playwright.sync_api import expect
-
+    # A loaded machine needs time to draw; a wait ends as soon as what it waits for is there.
     expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield started
+        started.close()

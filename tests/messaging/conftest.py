@@ -1,7 +1,0 @@
-"""The fixtures of tests/messaging: the sandbox, Alice with her number, Charlie."""
-
-from __future__ import annotations
-
-from tests.support.fixtures import alice, app_secret, charlie, meta, number, sandbox
-
-__all__ = ["alice", "app_secret", "charlie", "meta", "number", "sandbox"]
