@@ -140,20 +140,21 @@ def _warning(account: Account, wanted: Plan) -> str:
 def _with_customer(account: Account, work: Callable[[str], T]) -> T:
     """Do ``work`` with the account's Stripe customer, made if need be, and made anew if it was deleted."""
     try:
-        return _asking(lambda: work(_customer(account)))
+        return _asking(lambda: work(customer_of(account)))
     except stripe_api.Missing:
         known = Customer.objects.filter(pk=account.pk).values_list("stripe_id", flat=True).first()
         Customer.objects.filter(pk=account.pk, stripe_id=known).update(
             stripe_id=None, generation=F("generation") + 1
         )
     try:
-        return _asking(lambda: work(_customer(account)))
+        return _asking(lambda: work(customer_of(account)))
     except stripe_api.Missing as error:
         log.error("Stripe does not know something that is configured", what=str(error))
         raise _unavailable() from None
 
 
-def _customer(account: Account) -> str:
+def customer_of(account: Account) -> str:
+    """Return the id of the account's customer at Stripe; made when there is none."""
     customer = customers.ensure(account.pk)
     if customer.stripe_id:
         return customer.stripe_id

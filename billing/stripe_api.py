@@ -103,14 +103,14 @@ def livemode() -> bool:
 
 
 @lru_cache(maxsize=4)
-def _client_of(key: str, base: str) -> StripeClient:
+def _client_of(key: str, base: str, retries: int) -> StripeClient:
     # Here and not above: the library takes a third of a second to load, and few processes need it.
     import stripe
 
     return stripe.StripeClient(
         key,
         base_addresses={"api": base} if base else None,
-        max_network_retries=RETRIES,
+        max_network_retries=retries,
         http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS)),
     )
 
@@ -120,7 +120,7 @@ def _ask(call: Callable[[Any], T]) -> T:
     import stripe
 
     try:
-        return call(_client_of(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE).v1)
+        return call(_client_of(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, RETRIES).v1)
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         # Nothing that a customer did: as long as the key is wrong, billing is down.
         log.error("Stripe refuses our key", code=error.code, status=error.http_status)

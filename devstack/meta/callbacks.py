@@ -158,6 +158,11 @@ class Courier:
         """How many things are on the timetable."""
         return len(self._due)
 
+    @property
+    def under_way(self) -> int:
+        """How many are being carried at this moment."""
+        return len(self._tasks)
+
     # -- the timetable ----------------------------------------------------------------------------------
 
     def later(self, delay: float, action: Callable[..., Any], *given: Any) -> None:

@@ -33,6 +33,10 @@ class Limiter:
         """Seconds until a token is there."""
         return max(0.0, self._full_at.get(key, now) + interval - now - burst * interval)
 
+    def __len__(self) -> int:
+        """How many buckets are kept in memory."""
+        return len(self._full_at)
+
     def clear(self) -> None:
         """Fill every bucket."""
         self._full_at.clear()

@@ -50,11 +50,12 @@ def build_app(world: World) -> web.Application:
 class RunningSandbox:
     """A sandbox that listens."""
 
-    def __init__(self, runner: web.AppRunner, host: str, port: int, world: World) -> None:
+    def __init__(self, runner: web.AppRunner, host: str, port: int, world: World, courier: Courier) -> None:
         self._runner = runner
         self.port = port
         self.url = f"http://{host}:{port}"
         self.world = world
+        self.courier = courier
 
     async def stop(self) -> None:
         """Close the port and drop what is under way."""
@@ -64,8 +65,9 @@ class RunningSandbox:
 async def start(world: World, host: str = "127.0.0.1", port: int = 0) -> RunningSandbox:
     """Serve a world; port 0 takes any free one."""
     # A client that gives up ends its handler, so that hanging answers do not pile up.
+    app = build_app(world)
     runner = web.AppRunner(
-        build_app(world),
+        app,
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=0.05,
@@ -76,7 +78,7 @@ async def start(world: World, host: str = "127.0.0.1", port: int = 0) -> Running
     taken = runner.addresses[0][1]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  compared, not bound
     world.base_url = f"http://{shown}:{taken}"
-    return RunningSandbox(runner, shown, taken, world)
+    return RunningSandbox(runner, shown, taken, world, app[COURIER])
 
 
 class SandboxThread:
@@ -118,6 +120,12 @@ class SandboxThread:
         """The port that was taken."""
         assert self._running is not None, "the sandbox has not been started"
         return self._running.port
+
+    @property
+    def courier(self) -> Courier:
+        """Who carries its callbacks; to be used inside its loop (``run``)."""
+        assert self._running is not None, "the sandbox has not been started"
+        return self._running.courier
 
     def run(self, action: Callable[..., Any], *given: Any) -> Any:
         """Call `action(*given)` inside the sandbox's loop and return what it returns."""

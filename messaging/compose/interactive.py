@@ -189,7 +189,7 @@ def read_interactive(part: Fields) -> tuple[dict[str, Any], str | None]:
     if not _TYPE.fullmatch(kind):
         part.fault("type", "Must be a type of interactive message such as button, list or cta_url.")
         return {}, None
-    reader = _TYPES.get(kind)
+    reader = TYPES.get(kind)
     if reader is None:
         inner(part, "action")
         return dict(part.data), _body_passed_on(part)
@@ -346,7 +346,7 @@ def _location_request(part: Fields, kind: str) -> tuple[dict[str, Any], str | No
     return _common(part, kind, {"name": "send_location"}, headers=(), footer=False)
 
 
-_TYPES: dict[str, Callable[[Fields, str], tuple[dict[str, Any], str | None]]] = {
+TYPES: dict[str, Callable[[Fields, str], tuple[dict[str, Any], str | None]]] = {
     "button": _buttons,
     "list": _list,
     "cta_url": _cta_url,

@@ -69,7 +69,7 @@ def read_kind(fields: Fields, kind: str) -> Native | None:
     such as ``interactive.action.buttons[0].reply.title``. Raises nothing, whatever JSON it is.
     """
     before = len(fields.faults)
-    native = _READERS[kind](fields)
+    native = READERS[kind](fields)
     return native if len(fields.faults) == before else None
 
 
@@ -235,7 +235,7 @@ def _url(url: Fields) -> dict[str, Any]:
     return present({"url": address, "type": _detail(url, "type")})
 
 
-_READERS: dict[str, Callable[[Fields], Native | None]] = {
+READERS: dict[str, Callable[[Fields], Native | None]] = {
     **{kind: partial(_media, kind) for kind in MEDIA_EXTRAS},
     "location": _location,
     "contacts": _contacts,

@@ -17,7 +17,6 @@ from accounts.credentials import Credentials
 from accounts.models import Account, Agent, ApiKey
 from core.secret import Secret
 from devstack.meta import inbound, seed
-from devstack.meta.graph import COURIER
 from messaging.message_templates import store as template_store
 from messaging.models import Contact, Message
 from messaging.numbers import verification
@@ -349,12 +348,11 @@ def test_one_customer_has_one_thread_whichever_side_speaks(service: Service) -> 
         "POST", TEMPLATES, json=body | {"template": {"name": "arabic_signup_message", "language": "ar"}}
     ).json()["id"]
     service.send_what_is_due()
-    courier = service.sandbox._running._runner.app[COURIER]
     number = service.sandbox.world.numbers[org.number.phone_number_id]
     service.sandbox.run(
         inbound.receive,
         service.sandbox.world,
-        courier,
+        service.sandbox.courier,
         number,
         {"from": TO[1:], "type": "button", "button": {"payload": "FEEDBACK_GOOD", "text": "Very much"}},
     )

@@ -106,15 +106,13 @@ def stand_in() -> Iterator[StandInThread]:
 
 
 @pytest.fixture
-def stripe(stand_in: StandInThread, settings: Any, monkeypatch: Any) -> Iterator[Stripe]:
+def stripe(stand_in: StandInThread, settings: Any, monkeypatch: Any) -> Stripe:
     """Give Stripe to the service: an empty stand-in, and the settings that lead to it."""
     made = Stripe(stand_in)
     made.begin(settings)
     # What Stripe refuses is not worth the half second before a second try.
     monkeypatch.setattr(stripe_api, "RETRIES", 0)
-    stripe_api._client_of.cache_clear()
-    yield made
-    stripe_api._client_of.cache_clear()
+    return made
 
 
 # --- a customer's receiver

@@ -168,7 +168,7 @@ class Internet:
 
     def network(self) -> Network:
         """Return what an egress session stands on."""
-        return Network(look_up=self._look_up, new_socket=self._socket, tls=self.authority.trusting())
+        return Network(look_up=self._look_up, new_socket=self.new_socket, tls=self.authority.trusting())
 
     async def _look_up(self, host: str) -> list[str]:
         self.asked.append(host)
@@ -181,7 +181,7 @@ class Internet:
             raise answer
         return list(answer)
 
-    def _socket(self, family: int, kind: int, protocol: int) -> socket.socket:
+    def new_socket(self, family: int, kind: int, protocol: int) -> socket.socket:
         world = self
 
         class Wire(socket.socket):

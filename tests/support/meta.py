@@ -17,8 +17,7 @@ from django.utils import timezone
 
 from accounts.models import Account, Connection
 from devstack.meta import seed
-from devstack.meta.callbacks import escaped, signature
-from devstack.meta.graph import COURIER
+from devstack.meta.callbacks import Courier, escaped, signature
 from devstack.meta.models import SentMessage
 from devstack.meta.server import SandboxThread
 from messaging.compose.drafts import Draft, RawTemplate, Text
@@ -118,9 +117,9 @@ class Meta:
         )
 
     @property
-    def courier(self) -> Any:
+    def courier(self) -> Courier:
         """The sender of the sandbox's callbacks."""
-        return self.sandbox._running._runner.app[COURIER]
+        return self.sandbox.courier
 
     def begin(self, callback_url: str) -> None:
         """Start from the seeded state with quick answers."""
@@ -134,7 +133,7 @@ class Meta:
         self.options(callback_loss=100)
         self.world.callback_url = ""
         self.sandbox.run(self.courier.forget)
-        eventually(lambda: not self.courier._tasks)
+        eventually(lambda: not self.courier.under_way)
 
 
 # --- messages
@@ -268,7 +267,7 @@ def all_callbacks(meta: Meta) -> None:
 
     def quiet() -> bool:
         apply_callbacks()
-        busy = meta.courier.planned or meta.courier.waiting or meta.courier._tasks
+        busy = meta.courier.planned or meta.courier.waiting or meta.courier.under_way
         return not busy and not InboundEvent.objects.filter(due_at__isnull=False).exists()
 
     eventually(quiet)

@@ -75,7 +75,7 @@ class Stripe:
 
     def customer(self, account: Account) -> str:
         """Return the account's customer, made on the usual way."""
-        return checkout._customer(account)
+        return checkout.customer_of(account)
 
     def session_of(self, url: str) -> str:
         """Return the id of a checkout from its address."""

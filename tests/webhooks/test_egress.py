@@ -230,7 +230,7 @@ class TestADeniedAddress:
         assert len(internet.denied()) == 3
 
     def test_of_this_machine_is_found_by_the_real_resolver_and_denied(self, internet):
-        real = egress.Network(new_socket=internet._socket, tls=internet.authority.trusting())
+        real = egress.Network(new_socket=internet.new_socket, tls=internet.authority.trusting())
         internet.network = lambda: real
         internet.names.clear()
 

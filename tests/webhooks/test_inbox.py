@@ -220,9 +220,9 @@ def test_a_worker_whose_lease_ran_out_cannot_finish_anothers_callback(number, mo
     monkeypatch.setattr(settings, "INBOX_LEASE_SECONDS", 0.2)
     stale = claim()
     fresh = eventually(claim)
-    inbox._apply(stale, apply_meta)
+    inbox.apply_held(stale, apply_meta)
     assert InboundEvent.objects.get().applied_at is None
-    inbox._apply(fresh, apply_meta)
+    inbox.apply_held(fresh, apply_meta)
     assert InboundEvent.objects.get().applied_at is not None
 
 

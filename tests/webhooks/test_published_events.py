@@ -11,7 +11,6 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Connection
-from billing import tasks as billing_tasks
 from billing.mails import QuotaWarning
 from devstack.meta import inbound
 from messaging.inbound.apply_callbacks import open_envelope
@@ -33,7 +32,7 @@ from tests.support.meta import (
     text_item,
 )
 from webhooks.models import Delivery, Event
-from webhooks.outgoing import pulling
+from webhooks.outgoing import pulling, quota_warnings
 from webhooks.outgoing.catalogue import CATALOGUE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("app_secret")]
@@ -223,7 +222,7 @@ def test_a_quota_that_runs_out(alice):
     warning = QuotaWarning(
         account_id=alice.pk, plan="basic", used=8_000, limit=10_000, percent=80, starts_at=now, ends_at=now
     )
-    billing_tasks._publish([warning])
+    quota_warnings.publish([warning])
     (told,) = published("account.quota_warning")
     assert told["percent"] == 80
 

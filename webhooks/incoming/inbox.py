@@ -160,14 +160,14 @@ def drain(*, source: InboundEvent.Source, apply: Apply, seconds: float = 30.0) -
             break
         failpoint("inbox.after_claim")
         try:
-            done += _apply(held, apply)
+            done += apply_held(held, apply)
             failpoint("inbox.after_commit")
         except Exception:
             if len(held) > 1:
                 log.exception("a batch of callbacks failed; each is tried by itself", count=len(held))
             for one in held:
                 try:
-                    done += _apply([one], apply)
+                    done += apply_held([one], apply)
                 except Exception as error:
                     log.exception("a callback could not be applied", callback=str(one.id))
                     try_later(one, error, _META)
@@ -185,7 +185,8 @@ def claim(source: InboundEvent.Source, *, batch: int, lease_seconds: float) -> l
 
 
 @transaction.atomic
-def _apply(held: Sequence[Held], apply: Apply) -> int:
+def apply_held(held: Sequence[Held], apply: Apply) -> int:
+    """Apply claimed events and let them go, in one transaction; returns how many."""
     parked = apply(held)
     finish(held, parked)
     failpoint("inbox.before_commit")

@@ -11,10 +11,10 @@ from webhooks.outgoing import outbox
 
 def warn() -> int:
     """Tell, by event and by mail, whose quota is nearly or wholly used; returns how many were mailed."""
-    return mails.warn_of_quotas(_publish)
+    return mails.warn_of_quotas(publish)
 
 
-def _publish(warnings: Sequence[mails.QuotaWarning]) -> None:
+def publish(warnings: Sequence[mails.QuotaWarning]) -> None:
     """Tell the endpoints of whose quota runs out."""
     outbox.publish(
         [

@@ -20,7 +20,7 @@ from messaging import media
 from messaging.api.classic import schemas
 
 #: the largest file and what a multipart body adds to it
-_MOST_BYTES = media.LARGEST + 64 * 1024
+MOST_BYTES = media.LARGEST + 64 * 1024
 
 
 class Media(KeyView):
@@ -42,8 +42,8 @@ class Media(KeyView):
 
         With a test key the file is checked and dropped; the id is good for other simulated sends.
         """
-        if content_length(request) > _MOST_BYTES:
-            raise Refusal("body_too_large", f"The body is larger than {_MOST_BYTES} bytes.")
+        if content_length(request) > MOST_BYTES:
+            raise Refusal("body_too_large", f"The body is larger than {MOST_BYTES} bytes.")
         file = _file(
             request
         )  # first: what follows may refuse, and a large body has to be read to be answered

@@ -35,7 +35,7 @@ from messaging.message_templates import manage as management
 from messaging.models import Template
 
 #: the largest example and what a multipart body adds to it
-_MOST_BYTES = max(management.EXAMPLE_TYPES.values()) + 64 * 1024
+MOST_BYTES = max(management.EXAMPLE_TYPES.values()) + 64 * 1024
 _LONGEST_TTL = 2_592_000
 _ID = OpenApiParameter("template_id", {"type": "string"}, "path", description="Meta's id, as listed.")
 _SENDER = {name: EXAMPLE[name] for name in ("agent_id", "from")}
@@ -201,8 +201,8 @@ class UploadExample(ManagementView):
         """Meta wants to see an example with each IMAGE, VIDEO or DOCUMENT header. Sends without a
         `header_media_url` show it.
         """
-        if content_length(request) > _MOST_BYTES:
-            raise Refusal("body_too_large", f"The body is larger than {_MOST_BYTES} bytes.")
+        if content_length(request) > MOST_BYTES:
+            raise Refusal("body_too_large", f"The body is larger than {MOST_BYTES} bytes.")
         form = request.POST
         number = _number(request, {name: form.get(name) for name in ("agent_id", "from")})
         file = request.FILES.get("file")

@@ -19,7 +19,7 @@ def test_it_forgets_full_buckets():
     limiter = Limiter()
     for key in range(50_001):
         limiter.take(key, float(key), 1.0, 1)
-    assert len(limiter._full_at) < 10
+    assert len(limiter) < 10
 
 
 def test_it_limits_the_throughput_of_a_number(meta, refused):

@@ -50,7 +50,7 @@ def test_it_reads_what_meta_documents(name):
         # What is passed on unchecked is between the sender and Meta.
         name
         for name, (kind, value, _) in GOOD.items()
-        if kind == "interactive" and value["type"] in interactive._TYPES
+        if kind == "interactive" and value["type"] in interactive.TYPES
     ],
 )
 def test_what_it_reads_the_sandbox_takes(name):

@@ -374,5 +374,5 @@ def test_faults_of_other_fields_do_not_spoil_it():
 
 
 def test_every_kind_has_a_reader():
-    assert set(kinds._READERS) == set(KINDS)
+    assert set(kinds.READERS) == set(KINDS)
     assert set(interactive.MEDIA_EXTRAS) < set(KINDS)
