@@ -127,10 +127,9 @@ def receive(
     where the sender gives it an id of its own (``known_as``), it is the same id, however it is written.
     The account is part of the digest, so that one signer cannot make another's callback a duplicate.
     """
+    digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
     if known_as:
         digest = digest_of(source, known_as)
-    else:
-        digest = hashlib.sha256(f"{source}:{account_id or ''}:".encode() + raw).digest()
     ident = uuid7()
     kept = archive.seal(ident, raw)
     with hot() as cursor:
