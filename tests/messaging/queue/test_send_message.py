@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from messaging.models import Message, MessageEvent
-from tests.factories import Api, api, connect, make_account, redis_at
+from tests.factories import APP_SECRET, Api, api, connect, make_account, redis_at
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def account() -> Account:
 
 @pytest.fixture
 def who(account) -> Api:
-    connect(account)
+    connect(account, app_secret=APP_SECRET)
     return api(account)
 
 
