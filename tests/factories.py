@@ -24,6 +24,8 @@ from messaging.models import Message, MessageEvent, Status
 #: a token of the right shape that belongs to nobody
 TOKEN = "EAAJB" + "ZCtest0token1" * 8
 APP_SECRET = "0123456789abcdef" * 2
+#: a rate limit that no test reaches
+PLENTY = 1_000_000
 
 _numbers = itertools.count(1)
 

@@ -147,3 +147,16 @@ def test_no_file_is_too_long_to_hold_in_mind():
     lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in product_files()}
     long = {name: count for name, count in lines.items() if count > LONGEST_FILE}
     assert not long, f"These files have more than {LONGEST_FILE} lines; cut them by subject: {long}."
+
+
+def test_fixtures_are_found_by_their_name_and_never_imported():
+    """What several folders use is in tests/support/fixtures; a conftest is for its own folder."""
+    borrowed = [
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and (node.module.endswith(".conftest") or node.module == "tests.support.fixtures")
+    ]
+    assert not borrowed, f"These take fixtures or helpers from where only pytest should look: {borrowed}."

@@ -15,8 +15,8 @@ from accounts import agents, keys, team
 from accounts.models import Account, ApiKey, Connection
 from messaging.models import Message
 from tests import factories
-from tests.pages.looking import faults, photograph
 from tests.support.browser import Visit
+from tests.support.looking import faults, photograph
 from tests.support.meta import apply_callbacks, draining, row
 from tests.support.people import PASSWORD, join, make_owned, signed_in
 from tests.support.waiting import eventually

@@ -11,9 +11,6 @@ from accounts.models import Account, Connection
 from messaging.models import Message
 from tests import factories
 
-#: far above what the generated requests of one test need
-PLENTY = 1_000_000
-
 
 @pytest.fixture
 def pro(db: None) -> Account:
@@ -24,7 +21,7 @@ def pro(db: None) -> Account:
 @pytest.fixture
 def key(pro: Account) -> str:
     """A live key that no rate limit stops."""
-    return factories.make_key(pro, rate_limit_per_minute=PLENTY)[1]
+    return factories.make_key(pro, rate_limit_per_minute=factories.PLENTY)[1]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from accounts.models import Account, Connection
 from tests.dashboard import data, table, world
-from tests.pages.looking import AGAIN, WIDTHS, faults, photograph
 from tests.support.browser import Visit
+from tests.support.looking import AGAIN, WIDTHS, faults, photograph
 from tests.support.people import make_owned, signed_in
 
 Open = Callable[..., Visit]
