@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,45 @@ def _is_address(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
+
+
+@checks.register(TAG)
+def the_proxy_is_named(**_: Any) -> list[checks.CheckMessage]:
+    """E015, W006, W007: who stands in front, and whose word about clients is believed."""
+    found: list[checks.CheckMessage] = []
+    for text in settings.TRUSTED_PROXIES:
+        try:
+            ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            found.append(
+                checks.Error(
+                    "TRUSTED_PROXIES has something in it that is neither an address nor a network.",
+                    hint="Separate them with commas, for example TRUSTED_PROXIES=127.0.0.1/32,10.0.0.0/8.",
+                    id="hermod.E015",
+                )
+            )
+            break
+    if settings.DEVELOPMENT or not settings.PUBLIC_URL.startswith("https://"):
+        return found
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        found.append(
+            checks.Warning(
+                "PUBLIC_URL is https, and BEHIND_PROXY is off: every request looks like plain http.",
+                hint="A proxy ends TLS in front. Set BEHIND_PROXY=1 once it overwrites X-Forwarded-Proto; "
+                "without that pages are redirected to themselves for ever.",
+                id="hermod.W006",
+            )
+        )
+    elif not settings.TRUSTED_PROXIES:
+        found.append(
+            checks.Warning(
+                "BEHIND_PROXY is on, and TRUSTED_PROXIES is empty: every client has the proxy's address.",
+                hint="All of them share one limit of registrations and sign-ins. Set TRUSTED_PROXIES to the "
+                "address that the proxy calls from, for example 127.0.0.1/32.",
+                id="hermod.W007",
+            )
+        )
+    return found
 
 
 @checks.register(TAG)

@@ -23,6 +23,8 @@ GOOD = {
     "DATABASE_URL": "postgres://hermod@db/hermod",
     "REDIS_URL": "redis://cache:6379/0",
     "PUBLIC_URL": "https://hermod.example.com",
+    "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+    "TRUSTED_PROXIES": ["127.0.0.1/32", " 2001:db8::/32"],
     "META_GRAPH_URL": "https://graph.facebook.com",
     "META_GRAPH_VERSION": "v25.0",
     "SEND_LEASE_SECONDS": 30.0,
@@ -71,9 +73,14 @@ BAD = [
         {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "w", "STRIPE_PRICE_BASIC": "p1"},
     ),
     ("W003", {"STRIPE_WEBHOOK_SECRET": "whsec_1"}),
+    ("E015", {"TRUSTED_PROXIES": ["127.0.0.1", "proxy.example.com"]}),
+    ("E015", {"TRUSTED_PROXIES": ["10.0.0.0/33", ""]}),
+    ("W006", {"SECURE_PROXY_SSL_HEADER": None}),
+    ("W006", {"SECURE_PROXY_SSL_HEADER": None, "TRUSTED_PROXIES": []}),
+    ("W007", {"TRUSTED_PROXIES": []}),
 ]
 #: what a laptop may do
-RELAXED = {"E010", "E012", "E020", "W001", "W002", "W005"}
+RELAXED = {"E010", "E012", "E020", "W001", "W002", "W005", "W006", "W007"}
 SOURCE = Path(checks.__file__).read_text()
 
 

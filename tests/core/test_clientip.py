@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.test import RequestFactory
+from structlog.testing import capture_logs
 
+from core.http import clientip
 from core.http.clientip import bucket, client_ip
+from core.redis import Rarely
 
 
 def seen(peer: str, forwarded: str | None = None) -> str:
@@ -48,6 +51,30 @@ def test_proxies_may_be_single_addresses_and_ipv6(settings):
     assert seen("127.0.0.1", "198.51.100.1") == "198.51.100.1"
     assert seen("2001:db8:ffff::9", "198.51.100.1") == "198.51.100.1"
     assert seen("127.0.0.2", "198.51.100.1") == "127.0.0.2"
+    assert seen("::ffff:127.0.0.1", "198.51.100.1") == "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "warned"),
+    [
+        ([], "127.0.0.1", "198.51.100.1", True),
+        (["10.0.0.0/8"], "172.17.0.1", "198.51.100.1", True),
+        ([], "", "198.51.100.1", True),
+        (["127.0.0.1"], "127.0.0.1", "198.51.100.1", False),
+        ([], "203.0.113.7", None, False),
+        ([], "203.0.113.7", " , ", False),
+    ],
+)
+def test_a_proxy_that_is_not_trusted_is_named_in_the_log(
+    settings, monkeypatch, proxies, peer, forwarded, warned
+):
+    settings.TRUSTED_PROXIES = proxies
+    monkeypatch.setattr(clientip, "_tell", Rarely(600))
+    with capture_logs() as told:
+        for _ in range(3):
+            seen(peer, forwarded)
+    assert len(told) == warned, "said once, not with each request"
+    assert not told or ("TRUSTED_PROXIES" in told[0]["event"] and told[0]["sender"])
 
 
 @pytest.mark.parametrize("port", ["198.51.100.1:4711", "[2001:db8::1]:4711", "unknown", "_hidden"])
