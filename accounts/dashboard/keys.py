@@ -20,9 +20,11 @@ from core.errors import FieldError, Invalid, Refusal
 from core.ui.forms import take
 
 KEYS = "/app/keys"
-KINDS = [
+SK = [
     (ApiKey.Kind.SK, gettext_lazy("Live: sends for real (sk_live_…)")),
     (ApiKey.Kind.SK_TEST, gettext_lazy("Test: checks everything, sends nothing (sk_test_…)")),
+]
+MK = [
     (ApiKey.Kind.MK, gettext_lazy("Live for the /v1 API, with agents (mk_live_…)")),
     (ApiKey.Kind.MK_TEST, gettext_lazy("Test for the /v1 API (mk_test_…)")),
 ]
@@ -43,18 +45,20 @@ SHOWN_REVOKED = 20
 
 
 class KeyForm(forms.Form):
-    """What a new key is called, may do, and how long."""
+    """What a new key is called, may do, and how long.
+
+    ``v1``: a key for the API under /v1, preset as its document has it, else one for the API at the root.
+    """
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
         help_text=gettext_lazy("Where the key will be used, for example “shop, production”."),
     )
-    kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=KINDS, initial=ApiKey.Kind.SK)
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=SK)
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("It may"),
         choices=SCOPES,
-        initial=["*"],
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": gettext_lazy("Choose at least one.")},
     )
@@ -75,8 +79,10 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Expires"), choices=EXPIRY, coerce=int, empty_value=None, required=False
     )
 
-    def __init__(self, *args: Any, agents: list[Agent], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, agents: list[Agent], v1: bool, **kwargs: Any) -> None:
+        preset = {"kind": (MK if v1 else SK)[0][0], "scopes": ["whatsapp:send"] if v1 else ["*"]}
+        super().__init__(*args, initial=preset, **kwargs)
+        self.fields["kind"].choices = MK if v1 else SK  # type: ignore[attr-defined]
         choices = [(str(agent.pk), agent.name) for agent in agents]
         self.fields["agent_ids"].choices = choices  # type: ignore[attr-defined]
         if len(choices) < 2:
@@ -90,19 +96,21 @@ class Keys(DashboardView):
     least_to_change = Role.ADMIN
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """List the keys."""
-        return self.show()
+        """List the keys; ``?for=v1`` or ``?for=root`` says which API a new one is for."""
+        wanted = request.GET.get("for", "")
+        return self.show(v1=wanted == "v1" if wanted else None)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Make one and show it, this once: the answer is not kept by the browser, the key not by us."""
-        form = KeyForm(request.POST, agents=agents.listed(self.account))
+        v1 = request.POST.get("kind", "") in dict(MK)
+        form = KeyForm(request.POST, agents=agents.listed(self.account), v1=v1)
         if not form.is_valid():
-            return self.show(form=form, status=400)
+            return self.show(form=form, v1=v1, status=400)
         try:
             key, secret = self.make(form.cleaned_data)
         except Refusal as refusal:
             take(form, refusal)
-            return self.show(form=form, status=400)
+            return self.show(form=form, v1=v1, status=400)
         audit.record(
             self.account,
             "key.created",
@@ -111,7 +119,7 @@ class Keys(DashboardView):
             scopes=key.scopes,
             **audit.by(request),
         )
-        return self.show(made=key, secret=secret.reveal())
+        return self.show(made=key, secret=secret.reveal(), v1=v1)
 
     def make(self, given: dict[str, Any]) -> Any:
         """Ask the core for the key. Raises ``Refusal``."""
@@ -135,16 +143,20 @@ class Keys(DashboardView):
             expires_at=timezone.now() + timedelta(days=days) if days else None,
         )
 
-    def show(self, *, status: int = 200, **context: Any) -> HttpResponse:
-        """Draw the page."""
+    def show(self, *, v1: bool | None, status: int = 200, **context: Any) -> HttpResponse:
+        """Draw the page; ``v1``: which API the form is for, None: the one that the newest key is for."""
+        active = keys.active(self.account)
+        if v1 is None:
+            v1 = bool(active) and active[0].kind in dict(MK)
         listed = agents.listed(self.account)
         names = {str(agent.pk): agent.name for agent in listed}
         rows = [
-            {"key": key, "agents": [names.get(one, one) for one in key.agent_ids or []]}
-            for key in keys.active(self.account)
+            {"key": key, "agents": [names.get(one, one) for one in key.agent_ids or []]} for key in active
         ]
         frame = {
-            "form": KeyForm(agents=listed),
+            "form": KeyForm(agents=listed, v1=v1),
+            "v1": v1,
+            "v1_in_plan": LIMITS[Plan(self.account.plan)].v1_keys,
             "rows": rows,
             "revoked": keys.revoked(self.account)[:SHOWN_REVOKED],
             "agents": listed,

@@ -17,11 +17,14 @@ from accounts.vault import CannotOpen
 from billing.overview import room_for_agent
 from core.errors import Refusal
 from core.ui.forms import take
+from messaging.message_templates import listing
 from messaging.numbers import doctor, proofs
 from messaging.numbers.credentials_form import CredentialsForm
 from messaging.numbers.examine import examine, in_sandbox, spare_number
 
 NUMBERS = "/app/numbers"
+#: how many of a number's templates its page shows
+TEMPLATES = 50
 
 
 class AgentForm(forms.Form):
@@ -135,9 +138,17 @@ class NumberDetail(DashboardView):
     def get(self, request: HttpRequest, number_id: str) -> HttpResponse:
         """Show it."""
         number = connections.find_number(self.account, id_of(number_id))
-        listed = agents.listed(self.account)
+        wanted = listing.Wanted(waba_id=number.waba_id)
+        templates, following = (
+            listing.page(self.account, wanted, limit=TEMPLATES) if number.waba_id else ([], None)
+        )
         return self.page(
-            "app/number.html", number=number, url=connections.callback_url(number), agents=listed
+            "app/number.html",
+            number=number,
+            url=connections.callback_url(number),
+            agents=agents.listed(self.account),
+            templates=templates,
+            more_templates=following is not None,
         )
 
     def post(self, request: HttpRequest, number_id: str) -> HttpResponse:

@@ -12,9 +12,13 @@ from messaging.models import Template
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the list is narrowed to; None: not at all. ``agent_ids``: what these agents' numbers can send."""
+    """What the list is narrowed to; None: not at all.
+
+    ``agent_ids``: what these agents' numbers can send; ``waba_id``: what belongs to this WhatsApp account.
+    """
 
     agent_ids: Sequence[str] | None = None
+    waba_id: str | None = None
     name: str | None = None
     language: str | None = None
     status: str | None = None
@@ -30,7 +34,7 @@ def page(
             account=account, agent_id__in=wanted.agent_ids, removed_at=None
         ).exclude(waba_id="")
         rows = rows.filter(waba_id__in=numbers.values("waba_id"))
-    for field in ("name", "language", "status"):
+    for field in ("waba_id", "name", "language", "status"):
         value = getattr(wanted, field)
         if value is not None:
             rows = rows.filter(**{field: value})

@@ -11,6 +11,7 @@ from accounts.models import ApiKey
 from core.errors import Refusal
 from devstack.meta import seed
 from tests import factories
+from tests.support.meta import know_template
 from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +87,62 @@ def test_v1_keys_belong_to_the_larger_plans():
     page = create(signed_in(free), kind="mk_live")
     assert page.status_code == 400
     assert "Professional plan" in page.content.decode()
+
+
+def preset(client, query: str = "") -> tuple[str, list[str]]:
+    """Return the kind and the rights that the form of a new key comes with."""
+    page = client.get(f"/app/keys{query}").content.decode()
+    kind = re.search(r'<option value="([a-z_]+)" selected', page)
+    return kind[1] if kind else "", re.findall(r'name="scopes" value="([^"]+)"[^>]* checked', page)
+
+
+def test_a_new_key_is_preset_as_the_document_of_its_api_has_it(alice):
+    client = signed_in(alice)
+    root, v1 = ("sk_live", ["*"]), ("mk_live", ["whatsapp:send"])
+    assert (preset(client), preset(client, "?for=root"), preset(client, "?for=v1")) == (root, root, v1)
+    page = create(client, kind="mk_live", scopes=["whatsapp:send"], name="")
+    assert page.status_code == 400 and "mk_test" in page.content.decode(), "the form stays with its API"
+    assert create(client, kind="mk_live", scopes=["whatsapp:send"]).status_code == 200
+    assert preset(client) == v1, "the next key is for the API of the last one"
+    assert preset(client, "?for=root") == root
+    assert "upgrade under Billing" not in client.get("/app/keys?for=v1").content.decode()
+    free = signed_in(make_owned("Small", "basic"))
+    assert "upgrade under Billing" in free.get("/app/keys?for=v1").content.decode()
+
+
+def test_the_words_of_the_documents_lead_to_keys_and_numbers(alice):
+    page = signed_in(alice).get("/app").content.decode()
+    for word, path in (("API Keys", "/app/keys"), ("Connections", "/app/numbers")):
+        assert re.search(rf'<a href="{path}"[^>]*>(?:<svg.*?</svg>)?{word}</a>', page), word
+        assert f"<h1>{word}</h1>" in signed_in(alice).get(path).content.decode()
+
+
+def test_everything_that_a_call_names_can_be_copied_where_the_number_stands(alice):
+    number = factories.connect(alice, waba_id="102290129340398")
+    alice.connections.update(display_phone="15557650001")
+    wanted = ("+15557650001", number.phone_number_id, str(number.agent_id))
+    for path in ("/app/numbers", f"/app/numbers/{number.pk}"):
+        page = signed_in(alice).get(path).content.decode()
+        for text in wanted:
+            assert f'data-copy="{text}"' in page, (path, text)
+
+
+def test_a_numbers_page_shows_the_templates_of_its_whatsapp_account_and_no_others(alice):
+    number = factories.connect(alice, waba_id="102290129340398")
+    know_template(number, "UTILITY", "order_shipped")
+    strangers = factories.connect(make_owned("Charlie"), waba_id=number.waba_id)
+    know_template(strangers, "UTILITY", "a_strangers")
+    alice.connections.update(waba_id="102290129340399")
+    number.refresh_from_db()
+    know_template(number, "UTILITY", "of_another_account")
+    alice.connections.update(waba_id="102290129340398")
+    client, path = signed_in(alice), f"/app/numbers/{number.pk}"
+    page = client.get(path).content.decode()
+    assert "order_shipped" in page
+    assert "of_another_account" not in page and "a_strangers" not in page
+    alice.connections.update(waba_id="")
+    page = client.get(path).content.decode()
+    assert "order_shipped" not in page and "Its ID is not known yet" in page
 
 
 def test_a_revoked_key_stops_working_and_the_last_one_cannot_be(alice):
