@@ -11,6 +11,9 @@ from developers import errors as error_pages
 from developers import events, explorer, pages
 from developers import guide as developers_guide
 
+_DOCUMENT = plain_views.written_once(SpectacularJSONAPIView.as_view())
+_V1_DOCUMENT = plain_views.written_once(openapi_v1.V1Document.as_view())
+
 urlpatterns: list[URLPattern | URLResolver] = [
     # First what is asked for most: addresses are tried one after the other.
     path("", include("messaging.urls")),
@@ -21,8 +24,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("index.md", pages.home_markdown),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("openapi.json", plain_views.only_read(SpectacularJSONAPIView.as_view()), name="openapi"),
-    path("v1/openapi.json", plain_views.only_read(openapi_v1.V1Document.as_view())),
+    path("openapi.json", plain_views.only_read(_DOCUMENT), name="openapi"),
+    path("v1/openapi.json", plain_views.only_read(_V1_DOCUMENT)),
     path("docs", explorer.explorer, name="docs"),
     path("docs.md", explorer.explorer_markdown),
     path("developers", developers_guide.developers),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
 from core.errors import Refusal
@@ -27,6 +30,40 @@ def only_read(page: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
             return response
         return page(request, *args, **kwargs)
 
+    return answer
+
+
+#: documents are written one at a time: their generator's settings belong to the whole process
+_writing = threading.Lock()
+
+
+def written_once(document: Callable[..., Any]) -> Callable[[HttpRequest], HttpResponse]:
+    """Give everybody the document that the first one is given; nothing in a request changes it.
+
+    Writing it costs more than anything else that a stranger may ask for, and its generator would take
+    a language from the query and keep the catalogue of each one that is invented.
+    """
+    kept: list[HttpResponse] = []
+
+    @wraps(document)
+    def answer(request: HttpRequest) -> HttpResponse:
+        with _writing:
+            if not kept:
+                kept.append(_written(document))
+        return HttpResponse(
+            kept[0].content,
+            content_type=kept[0]["Content-Type"],
+            headers={"Content-Disposition": kept[0]["Content-Disposition"]},
+        )
+
+    return answer
+
+
+def _written(document: Callable[..., Any]) -> HttpResponse:
+    asked = HttpRequest()
+    asked.method, asked.META = "GET", {"SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+    with translation.override(settings.LANGUAGE_CODE):
+        answer: HttpResponse = document(asked).render()
     return answer
 
 
