@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from core.errors import Refusal
 from core.http import ratelimits
+from core.http.lookalikes import refuse_in_address
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,12 @@ class DialectView(APIView):
             raise
         if self.takes_no_json is not None:
             raise self.takes_no_json
+        self.allow(request)
+        if request.method not in ("GET", "HEAD"):
+            refuse_in_address(request.query_params)
+
+    def allow(self, request: Request) -> None:
+        """Raise ``Refusal`` when the key may not do this; the room that knows keys and plans says when."""
 
     def _count_refused(self, request: Request) -> None:
         """Tell also a caller that is known and not allowed how it stands (contract 1.7)."""

@@ -113,14 +113,6 @@ class MojeebView(DialectView):
 
     always_tells_rate = False  # with a 429 only (J39)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse what needs no look at the request's body."""
-        super().initial(request, *args, **kwargs)
-        self.allow(request)
-
-    def allow(self, request: Request) -> None:
-        """Raise ``Refusal`` when the key may not do this; the room that knows keys and plans says when."""
-
     @staticmethod
     def refuse(refusal: Refusal, request: Request) -> Response:
         """Answer a refusal with the code and the status that the documents give it."""

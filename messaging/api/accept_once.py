@@ -9,9 +9,9 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.authentication import caller, key_of
-from core.errors import Refusal, invalid
+from core.errors import Refusal
 from core.failpoints import failpoint
-from core.http.lookalikes import meant_by
+from core.http import lookalikes
 from core.http.wire import body_of
 from core.jobs.wakeup import wake
 from messaging.queue import idempotency
@@ -20,8 +20,7 @@ from messaging.queue import idempotency
 class OncePerKey:
     """A POST that happens once per Idempotency-Key; each dialect says how it is read and a replay marked.
 
-    Making one raises ``Invalid`` for a key that none can be, and for what would be dangerous to overlook and
-    stands in the address.
+    Making one raises ``Invalid`` for a key that none can be, and for what is nearly one in the headers.
     """
 
     read_key: Callable[[str | None], str | None]
@@ -30,7 +29,7 @@ class OncePerKey:
     tells_first = False
 
     def __init__(self, request: Request) -> None:
-        _refuse_in_address(request)
+        lookalikes.refuse_in_headers(request.META)
         self._account = caller(request)
         self._key = type(self).read_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
         self._print = b""
@@ -78,9 +77,3 @@ class OncePerKey:
         if answer.replayed:
             response[self.replay_header] = "true"
         return response
-
-
-def _refuse_in_address(request: Request) -> None:
-    for name in request.query_params:
-        if meant_by(name) is not None:
-            raise invalid(name, "Is not read in the address. Put it into the JSON body.")

@@ -89,7 +89,7 @@ def test_an_endpoint_is_not_told_more_than_was_meant(who, name):
     assert not Endpoint.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["to", "end", "Until", "limit", "status", "event_types"])
+@pytest.mark.parametrize("name", ["to", "end", "Until", "limit", "status", "event_types", "dry_run", "tz"])
 def test_a_replay_is_not_wider_than_was_meant(who, name):
     made = who.post_json(HOOKS, {"url": "https://example.com/hook"}).json()["data"]
     body = {"since": "2026-01-01T00:00:00Z", name: "2026-01-02T00:00:00Z"}

@@ -35,6 +35,17 @@ NEARLY = {
     "expires-in": "expiresIn",
     "expiresAt": "expiresIn",
     "ttl": "expiresIn",
+    "validateOnly": "dry_run",
+    "sandbox": "dry_run",
+    "test": "dry_run",
+    "dry_run\u200b": "dry_run",
+    "ｄｒｙ_run": "dry_run",
+    "delay": "sendAt",
+    "sendingTime": "sendAt",
+    "send_in": "sendAt",
+    "tzName": "timezone",
+    "utcOffset": "timezone",
+    "ttl_sec": "expiresIn",
     "idempotency_key": "Idempotency-Key",
     "idempotencyKey": "Idempotency-Key",
     "Idempotency-Key": "Idempotency-Key",
@@ -116,6 +127,13 @@ def test_a_dangerous_field_at_the_wrong_place_is_refused(ready, org):
     inside = {"to": TEXT["to"], "template": TEMPLATE["template"] | {"dry_run": True}}
     assert faulty_fields(send(ready, inside)) == ["template.dry_run"]
     assert faulty_fields(api(ready).post_json("/send-message?dry_run=true", TEXT)) == ["dry_run"]
+    for kind, part in (
+        ("image", {"link": "https://example.com/a.png"}),
+        ("location", {"latitude": 1, "longitude": 2}),
+        ("reaction", {"messageId": "wamid.HBgLMTY1MDM4Nzk0MzkV", "emoji": "x"}),
+    ):
+        inside = {"to": TEXT["to"], kind: part | {"dryRun": True}}
+        assert faulty_fields(send(ready, inside)) == [f"{kind}.dryRun"]
     failed = make_message(ready, status=Status.FAILED)
     again = api(ready).post_json(f"/messages/{failed.pk}/retry", {"dryRun": True})
     assert faulty_fields(again) == ["dryRun"]
@@ -128,6 +146,49 @@ def test_a_dangerous_field_at_the_wrong_place_is_refused(ready, org):
     assert Message.objects.exclude(pk=failed.pk).count() == 0
 
 
+@pytest.mark.parametrize(
+    ("header", "meant"),
+    [
+        ("X-Idempotency-Key", "Idempotency-Key"),
+        ("Idempotence-Key", "Idempotency-Key"),
+        ("Idempotency-Token", "Idempotency-Key"),
+        ("Dry-Run", "dry_run"),
+        ("X-Dry-Run", "dry_run"),
+        ("X-Dryrun", "dry_run"),
+    ],
+)
+def test_a_header_that_would_have_to_be_heard_is_refused_by_the_right_name(ready, org, header, meant):
+    given = {f"HTTP_{header.upper().replace('-', '_')}": "order-1"}
+    answer = send(ready, TEXT, **given)
+    assert faulty_fields(answer) == [header]
+    assert meant in answer.json()["details"][0]["message"]
+    under_v1 = org.api().post_json(MESSAGES, org.text(), **given)
+    refused(under_v1, 422, "invalid_request_body", param=header)
+    assert not Message.objects.exists()
+
+
+def test_beside_the_right_header_another_spelling_of_it_does_no_harm(ready):
+    both = {"HTTP_X_IDEMPOTENCY_KEY": "a", "HTTP_IDEMPOTENCY_KEY": "a", "HTTP_X_REQUEST_ID": "b"}
+    assert send(ready, TEXT, **both).status_code == 202
+
+
+def test_nothing_changes_while_what_was_meant_stands_in_the_address(ready, org):
+    who, every, waiting = api(ready), org.api("*"), make_message(ready)
+    before = ApiKey.objects.count()
+    for path, name in (
+        (f"/messages/{waiting.pk}/cancel?dry_run=true", "dry_run"),
+        (f"/auth/me/keys?expiresAt={later(days=1)}", "expiresAt"),
+        ("/auth/me/keys?scopes=whatsapp:read", "scopes"),
+        ("/auth/me/rotate-key?graceSeconds=3600", "graceSeconds"),
+    ):
+        assert faulty_fields(who.post_json(path, {"name": "CI"})) == [name]
+    for method, body in (("PATCH", {"template": {"category": "UTILITY"}}), ("DELETE", None)):
+        answer = every.send(method, f"{TEMPLATES}/manage/1?dryRun=1", body)
+        refused(answer, 422, "invalid_request_body", param="dryRun")
+    waiting.refresh_from_db()
+    assert (waiting.status, ApiKey.objects.count()) == (Status.QUEUED, before)
+
+
 def test_a_rehearsal_of_what_has_none_is_refused(ready, org):
     every = org.api("*")
     error = refused(
@@ -137,6 +198,8 @@ def test_a_rehearsal_of_what_has_none_is_refused(ready, org):
         param="dry_run",
     )
     assert "lint" in error["message"]
+    inside = every.post_json(f"{TEMPLATES}/manage", org.template(dryRun=True))
+    refused(inside, 422, "invalid_request_body", param="template.dryRun")
     keys = api(ready).post_json("/auth/me/keys", {"name": "CI", "expires_at": later(days=1)})
     assert faulty_fields(keys) == ["expires_at"]
     assert faulty_fields(api(ready).post_json("/auth/me/rotate-key", {"grace_seconds": 60})) == [

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from core import moments
 from messaging.models import Message
-from tests.factories import api, faulty_fields
-from tests.support.whatsapi import TEXT, send
+from tests.factories import api, faulty_fields, make_message
+from tests.support.whatsapi import TEXT, later, send
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +84,24 @@ def test_a_time_that_does_not_exist_or_exists_twice_is_refused_with_both_choices
     for choice in choices:
         assert moments.placed(datetime.fromisoformat(choice), BERLIN) == datetime.fromisoformat(choice)
     assert not Message.objects.exists()
+
+
+def test_every_moment_without_an_offset_is_read_in_the_zone_beside_it(ready):
+    """A key that lives hours too long, events told again or left out: silence would harm here, too."""
+    who, day = api(ready), later(days=3)[:10]
+    body = {"name": "CI", "expiresAt": f"{day}T12:00", "timezone": "Asia/Kolkata"}
+    made = who.post_json("/auth/me/keys", body).json()["data"]
+    assert made["expiresAt"] == f"{day}T06:30:00Z"
+    assert faulty_fields(who.post_json("/auth/me/keys", body | {"timezone": "Mars"})) == ["timezone"]
+    hook = who.post_json("/webhook-endpoints", {"url": "https://example.com/hook"}).json()["data"]["id"]
+    wanted = {"since": f"{day}T12:00", "until": f"{day}T12:00Z", "timezone": "Pacific/Honolulu"}
+    assert faulty_fields(who.post_json(f"/webhook-endpoints/{hook}/replay", wanted | {"timezone": "x"}))
+    message = make_message(ready)
+    local = message.created_at.astimezone(ZoneInfo("Asia/Kolkata")).strftime("%Y-%m-%dT%H:%M")
+    for address in ("/messages", "/messages/export"):
+        asked = f"{address}?createdFrom={local}&timezone="
+        found = [who.get(f"{asked}{zone}").getvalue().decode() for zone in ("Asia/Kolkata", "UTC")]
+        assert [str(message.pk) in one for one in found] == [True, False], found
 
 
 @pytest.mark.parametrize(("zone", "status"), [("Africa/Cairo", 400), ("Mars", 400), ("UTC", 200)])

@@ -17,18 +17,16 @@ from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
-from core.http import lookalikes, restricting
 from core.http.classic import ok, when
 from core.http.fields import ID, Fields
+from core.http.lookalikes import Danger, Door
 from core.http.openapi import answers
 from core.http.wire import body_of
 
-#: what a key can be told
-_FIELDS = ("name", "kind", "scopes", "rateLimitPerMinute", "expiresAt")
+#: what a key can be told, beside what is dangerous to overlook
+_FIELDS = ("name", "kind", "rateLimitPerMinute")
 #: what people write in their place
 _ALIKE = {
-    **dict.fromkeys(("scope", "permissions", "permission", "rights", "role", "roles", "readOnly"), "scopes"),
-    **dict.fromkeys(("expires", "expiry", "expiration", "expiresIn", "validUntil", "ttl"), "expiresAt"),
     **dict.fromkeys(("rateLimit", "requestsPerMinute", "rpm", "limit"), "rateLimitPerMinute"),
     **dict.fromkeys(("environment", "mode", "type", "test", "isTest", "live"), "kind"),
     # The dashboard makes keys for certain agents; they work under /v1.
@@ -40,6 +38,12 @@ _ALIKE = {
 _NO_SUCH_LIMIT = (
     "A key cannot be limited in this way, so none was made. Limit it with scopes, rateLimitPerMinute or "
     "expiresAt; keys for certain agents are made in the dashboard."
+)
+_DOOR = Door(
+    {Danger.END: "expiresAt", Danger.ZONE: "timezone", Danger.RIGHTS: "scopes"},
+    fields=_FIELDS,
+    alike=_ALIKE,
+    lacking=_NO_SUCH_LIMIT,
 )
 _KINDS = {"live": ApiKey.Kind.SK, "test": ApiKey.Kind.SK_TEST}
 
@@ -89,13 +93,12 @@ class Keys(KeyView):
         not have is refused, so that no key is wider than you meant it.
         """
         fields = Fields(body_of(request))
-        fields.refuse_lookalikes(lookalikes.KEY)
-        restricting.refuse(fields, _FIELDS, _ALIKE, said=_NO_SUCH_LIMIT)
+        fields.refuse_lookalikes(_DOOR)
         name = fields.text("name", required=True, longest=100)
         scopes = _scopes(fields)
         kind = fields.choice("kind", [*_KINDS]) or "live"
         rate = fields.whole("rateLimitPerMinute", least=1, most=10_000)
-        expires_at = fields.moment("expiresAt")
+        expires_at = fields.moment("expiresAt", fields.zone("timezone"))
         if expires_at is not None and expires_at <= timezone.now():
             fields.fault("expiresAt", "Must be in the future.")
         most = LIMITS[Plan(caller(request).plan)].requests_per_minute

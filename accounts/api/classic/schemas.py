@@ -140,7 +140,10 @@ class KeyBody(serializers.Serializer[Any]):
         help_text="What the key may do; absent: everything.",
     )
     rateLimitPerMinute = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
-    expiresAt = serializers.DateTimeField(required=False, help_text="In the future.")
+    expiresAt = serializers.DateTimeField(
+        required=False, help_text="In the future. Without an offset: a time in `timezone`, else UTC."
+    )
+    timezone = serializers.CharField(required=False, help_text="An IANA time zone such as Europe/Berlin.")
 
 
 class KeyObject(serializers.Serializer[Any]):

@@ -17,9 +17,9 @@ from accounts.authentication import caller, key_of
 from accounts.models import Account
 from accounts.registration import check_email, register
 from core.errors import Invalid, invalid
-from core.http import lookalikes, restricting
 from core.http.classic import WhatsAPIView, ok
 from core.http.fields import Fields
+from core.http.lookalikes import Danger, Door
 from core.http.openapi import answers
 from core.http.wire import body_of
 from core.secret import Secret
@@ -39,14 +39,16 @@ _CREDENTIALS = {
 }
 _NEEDED = ("access_token", "phone_number_id")
 _CREDENTIAL_LONGEST = 4_000
-#: what somebody may write who wants the new key to be narrower than the old one
-_ROTATE_ALIKE = {
-    **dict.fromkeys(("grace", "gracePeriod", "graceMinutes", "overlap", "overlapSeconds"), "graceSeconds"),
-    **dict.fromkeys(("scope", "scopes", "permissions", "agentIds", "expiresAt", "rateLimitPerMinute"), ""),
-}
 _KEEPS_ITS_RIGHTS = (
     "The new key has the rights and limits of the old one, so nothing was done. Make another with "
     "POST /auth/me/keys and revoke this one."
+)
+#: a key's successor; somebody may want it to be narrower than the old one
+_SUCCESSOR = Door(
+    {Danger.GRACE: "graceSeconds"},
+    {Danger.RIGHTS: _KEEPS_ITS_RIGHTS, Danger.END: _KEEPS_ITS_RIGHTS},
+    alike=dict.fromkeys(("agentIds", "rateLimitPerMinute"), ""),
+    lacking=_KEEPS_ITS_RIGHTS,
 )
 
 
@@ -223,8 +225,7 @@ class RotateKey(KeyView):
     def post(self, request: Request) -> Response:
         """The old key stops working at once, or after `graceSeconds`; the new one is shown only here."""
         fields = Fields(body_of(request))
-        fields.refuse_lookalikes(lookalikes.SUCCESSOR)
-        restricting.refuse(fields, ["graceSeconds"], _ROTATE_ALIKE, said=_KEEPS_ITS_RIGHTS)
+        fields.refuse_lookalikes(_SUCCESSOR)
         grace = fields.whole("graceSeconds", least=0, most=LONGEST_GRACE_SECONDS) or 0
         fields.done()
         return ok({"apiKey": keys.rotate(key_of(request), grace=timedelta(seconds=grace)).reveal()})

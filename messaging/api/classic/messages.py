@@ -101,6 +101,11 @@ def _what(fields: Fields) -> What | None:
         return Text(body, preview_url=fields.flag("previewUrl")) if body else None
     if given == ["template"]:
         return _template(fields, "template")
+    part = fields.data[given[0]]
+    if isinstance(part, dict):
+        within = Fields(part, f"{fields.prefix}{given[0]}.")
+        within.refuse_lookalikes(lookalikes.INSIDE)
+        fields.faults += within.faults
     return read_kind(fields, given[0])
 
 

@@ -33,6 +33,12 @@ _FILTERS = [
     OpenApiParameter("createdFrom", {"type": "string", "format": "date-time"}, "query"),
     OpenApiParameter("createdTo", {"type": "string", "format": "date-time"}, "query"),
     OpenApiParameter(
+        "timezone",
+        {"type": "string", "maxLength": 100},
+        "query",
+        description="IANA name: what `createdFrom` and `createdTo` are read in when they have no offset.",
+    ),
+    OpenApiParameter(
         "search",
         {"type": "string", "minLength": 1, "maxLength": 255},
         "query",
@@ -74,13 +80,14 @@ def filters_of(query: Query) -> reading.Wanted:
     to = query.text("to", longest=20)
     if to is not None and not PHONE.fullmatch(to):
         query.fault("to", "Must be a phone number: digits only, without the plus.")
+    zone = query.zone("timezone")
     return reading.Wanted(
         statuses=statuses,
         batch_id=query.uuid("batchId"),
         to=to,
         search=query.text("search", longest=255),
-        created_from=query.moment("createdFrom"),
-        created_to=query.moment("createdTo"),
+        created_from=query.moment("createdFrom", zone),
+        created_to=query.moment("createdTo", zone),
     )
 
 

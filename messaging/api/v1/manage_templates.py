@@ -79,6 +79,7 @@ def _template(request: Request) -> dict[str, Any]:
     template = read_mapping(body_of(request), "template")
     if template is None:
         raise invalid("template", REQUIRED)
+    refuse_lookalikes(template, lookalikes.MANAGE_V1, path="template.")
     return template
 
 

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from accounts.api.views import KeyView
 from accounts.authentication import caller
-from core.http import restricting
 from core.http.classic import ok, when
 from core.http.fields import Fields
+from core.http.lookalikes import Danger, Door
 from core.http.openapi import answers
 from core.http.query import Query
 from core.http.wire import body_of
@@ -66,6 +66,13 @@ _REPLAY_ALIKE = {
     **dict.fromkeys(("limit", "events", "event", "eventTypes", "types", "ids"), ""),
 }
 _NO_SUCH_CHOICE = "A replay is chosen by since, until and which; nothing was done."
+_REPLAY = Door(
+    {Danger.ZONE: "timezone"},
+    {Danger.REHEARSAL: "There is no rehearsal of a replay; nothing was done. Leave this out."},
+    fields=("since", "until", "which"),
+    alike=_REPLAY_ALIKE,
+    lacking=_NO_SUCH_CHOICE,
+)
 
 
 class Deliveries(KeyView):
@@ -161,11 +168,12 @@ class ReplayRange(KeyView):
     def post(self, request: Request, endpoint_id: str) -> Response:
         """At most 100,000 at a time, in their order. What is on its way already is left alone."""
         fields = Fields(body_of(request))
-        restricting.refuse(fields, ("since", "until", "which"), _REPLAY_ALIKE, said=_NO_SUCH_CHOICE)
-        since = fields.moment("since")
+        fields.refuse_lookalikes(_REPLAY)
+        zone = fields.zone("timezone")
+        since = fields.moment("since", zone)
         if not fields.given("since"):
             fields.fault("since", "This field is required.")
-        until = fields.moment("until") or timezone.now()
+        until = fields.moment("until", zone) or timezone.now()
         which = fields.choice("which", ["missed", "all"])
         fields.done()
         assert since is not None

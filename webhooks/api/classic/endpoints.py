@@ -12,9 +12,9 @@ from accounts.api.views import KeyView
 from accounts.authentication import caller
 from accounts.plans import LIMITS, Plan
 from core.errors import FieldError
-from core.http import restricting
 from core.http.classic import ok, when
 from core.http.fields import Fields
+from core.http.lookalikes import Door
 from core.http.openapi import answers
 from core.http.wire import body_of
 from webhooks.api.classic import schemas
@@ -22,7 +22,6 @@ from webhooks.api.classic.base import ENDPOINT_ID, id_of
 from webhooks.models import Endpoint
 from webhooks.outgoing import endpoints
 
-_FIELDS = ("url", "description", "events", "headers", "enabled")
 #: what people write for what narrows an endpoint
 _ALIKE = {
     **dict.fromkeys(
@@ -33,12 +32,18 @@ _ALIKE = {
     **dict.fromkeys(("agent", "agents", "agentIds", "numbers", "phoneNumberIds", "statuses"), ""),
 }
 _NO_SUCH_FILTER = "An endpoint cannot be narrowed in this way; choose its events. Nothing was done."
+_DOOR = Door(
+    {},
+    fields=("url", "description", "events", "headers", "enabled"),
+    alike=_ALIKE,
+    lacking=_NO_SUCH_FILTER,
+)
 
 
 def read(request: Request, *, need_url: bool) -> endpoints.Given:
     """Read what a request wants of an endpoint; raises ``Invalid`` with everything that is wrong."""
     fields = Fields(body_of(request))
-    restricting.refuse(fields, _FIELDS, _ALIKE, said=_NO_SUCH_FILTER)
+    fields.refuse_lookalikes(_DOOR)
     url = fields.text("url", required=need_url, longest=2_000)
     description = fields.text("description", longest=200, blank=True)
     enabled = fields.flag("enabled") if fields.given("enabled") else None

@@ -156,6 +156,10 @@ class ReplayBody(serializers.Serializer[Any]):
 
     since = serializers.DateTimeField(help_text="Events from then on; at most as far back as they are kept.")
     until = serializers.DateTimeField(required=False, help_text="Until now when left out.")
+    timezone = serializers.CharField(
+        required=False,
+        help_text="An IANA time zone such as Europe/Berlin, for a `since` and an `until` without an offset.",
+    )
     which = serializers.ChoiceField(
         ["missed", "all"], required=False, help_text="`missed` (default): only those that never arrived."
     )
