@@ -12,6 +12,8 @@ SLOWEST_BYTES_PER_SECOND = 4 * 1024
 AHEAD = 128 * 1024
 #: unfinished bodies on the disk of one process
 HELD_MOST = 256 * 1024 * 1024
+#: what clients have not taken of their answers, in the memory of one process
+UNREAD_MOST = 64 * 1024 * 1024
 #: a closed connection is kept for a moment, or a client that still sends would lose its answer
 LINGER_SECONDS = 5.0
 #: as long as nothing else is set

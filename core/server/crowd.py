@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from core.server.bounds import UNREAD_MOST
 from core.server.connection import Connection, Stage
 
 
@@ -14,8 +15,16 @@ class Crowd:
     Addresses of trusted proxies stand for many clients and have no bound of their own.
     """
 
-    def __init__(self, most: int, most_of_one: int, most_held: int, trusted: Callable[[str], bool]) -> None:
-        self._most, self._most_of_one, self._most_held = most, most_of_one, most_held
+    def __init__(
+        self,
+        most: int,
+        most_of_one: int,
+        most_held: int,
+        trusted: Callable[[str], bool],
+        most_unread: int = UNREAD_MOST,
+    ) -> None:
+        self._most, self._most_of_one = most, most_of_one
+        self._most_held, self._most_unread = most_held, most_unread
         self._trusted = trusted
         self._by_address: dict[str, dict[Connection, None]] = {}
         self.all: dict[Connection, None] = {}
@@ -55,13 +64,33 @@ class Crowd:
         """Return the connection whose body has to make room on the disk; None while there is room."""
         if self.held <= self._most_held:
             return None
-        sums: dict[str, int] = {}
-        for one in self.all:
-            sums[one.address] = sums.get(one.address, 0) + _held(one)
-        most = max(sums, key=lambda address: sums[address])
+        most, _ = self._greediest(_held)
         return max(
-            (one for one in self._by_address[most] if one.stage is Stage.READING), key=_held, default=None
+            (one for one in self._by_address.get(most, ()) if one.stage is Stage.READING),
+            key=_held,
+            default=None,
         )
+
+    def too_deaf(self) -> Connection | None:
+        """Return the connection whose unread answer has to make room in memory; None while there is room.
+
+        Of the address that leaves most unread it is the one that has taken nothing for the longest time.
+        """
+        most, unread = self._greediest(_unread)
+        if unread <= self._most_unread:
+            return None
+        return min(filter(_unread, self._by_address[most]), key=lambda one: one.deadline)
+
+    def _greediest(self, size: Callable[[Connection], int]) -> tuple[str, int]:
+        """Return the address whose connections are the largest together, and the size of all there are."""
+        sums: dict[str, int] = {"": 0}
+        for one in self.all:
+            sums[one.address] = sums.get(one.address, 0) + size(one)
+        return max(sums, key=lambda address: sums[address]), sum(sums.values())
+
+
+def _unread(one: Connection) -> int:
+    return one.outbox.waiting if one.stage is Stage.WRITING else 0
 
 
 def _held(one: Connection) -> int:

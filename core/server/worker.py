@@ -242,8 +242,12 @@ class Worker(Base):
     def _take(self, one: Connection, data: bytes) -> None:
         now = time.monotonic()
         if one.stage is Stage.SKIPPING:
-            one.skip, data = one.skip - len(data), data[one.skip :]
+            came = len(data)
+            one.skip, data = one.skip - came, data[one.skip :]
             if one.skip > 0:
+                # No pause longer than in a body that is wanted, and no slower on the whole.
+                later = one.deadline + came / SLOWEST_BYTES_PER_SECOND
+                one.deadline = min(now + self._bounds.client_seconds, later)
                 return
             one.stage = Stage.IDLE
             if not data:
@@ -329,6 +333,8 @@ class Worker(Base):
                 one.deadline = one.since + self._bounds.reading_seconds
                 self._watch(one, WRITE)
                 self._write_on(one)
+                while (deaf := self._crowd.too_deaf()) is not None:
+                    self._close(deaf)
             else:
                 self._finish(one, keep=one.keep)
         except OSError:
@@ -366,6 +372,6 @@ class Worker(Base):
             return
         if arriving.unread:
             one.stage, one.skip = Stage.SKIPPING, arriving.unread
-            one.deadline = now + self._bounds.client_seconds + arriving.unread / SLOWEST_BYTES_PER_SECOND
+            one.deadline = now + self._bounds.client_seconds
         if arriving.rest:
             self._take(one, arriving.rest)

@@ -10,6 +10,7 @@ from typing import Any
 from config.wsgi import application as product
 
 LONG = 64 * 1024 * 1024
+WHOLE = 1024 * 1024
 _closed: list[str] = []
 _slow: list[str] = []
 
@@ -31,6 +32,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if path == "/long":
         start_response("200 OK", [("Content-Type", "text/csv")])
         return _Long()
+    if path == "/whole":
+        start_response("200 OK", [("Content-Length", str(WHOLE))])
+        return [b"x" * WHOLE]
     if path == "/slow":
         _slow.append(path)
         time.sleep(1)

@@ -19,6 +19,8 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /send-message HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
 CHUNKS = b"POST /send-message HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 FORM = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n"
+#: more than a form may have, and little enough for its connection to be kept
+UNWANTED = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n\r\n"
 #: what each sends at first, and then again and again
 KINDS = {
     "silent": (b"", b""),
@@ -98,6 +100,22 @@ def _end(one: socket.socket) -> bytes:
         if not piece:
             return said[said.rfind(b"HTTP/1.1") :][:12] if said else b""
         said += piece
+
+
+@pytest.mark.parametrize("again", [b"", b"x"])
+def test_the_rest_of_a_body_that_was_refused_is_not_waited_for_longer_than_that_of_others(
+    server, clients, again
+):
+    clients.append(server.connect())
+    clients[0].sendall(UNWANTED)
+    enough = threading.Event()
+    dripping = threading.Thread(target=drip, args=(clients, again, enough))
+    dripping.start()
+    try:
+        assert _end(clients[0]) == b"HTTP/1.1 413"  # at once; what this waits for is the end
+    finally:
+        enough.set()
+        dripping.join()
 
 
 def test_others_are_answered_while_nobody_reads_long_answers_and_these_are_given_up(server, clients):

@@ -12,9 +12,10 @@ import pytest
 from gunicorn.config import Config
 
 from core.http.bodies import FORM, LARGEST, TOO_LARGE
-from core.server.bounds import Bounds
+from core.server.bounds import UNREAD_MOST, Bounds
 from core.server.connection import Connection, Stage
 from core.server.crowd import Crowd
+from tests.core.patient_app import WHOLE
 from tests.support.waiting import eventually
 from tests.support.webserver import WebServer, answer_on
 
@@ -142,6 +143,20 @@ def test_a_request_under_way_is_answered_when_the_server_is_told_to_stop():
     assert time.monotonic() - began < 10  # nobody waits for the idle connection, which would take 30 seconds
 
 
+def test_answers_that_nobody_reads_take_no_more_memory_than_they_may(server):
+    """The first that were asked for are given up, long before their time; the last ones arrive whole."""
+    deaf = []
+    for _ in range(UNREAD_MOST // WHOLE + 20):
+        deaf.append(server.connect(buffer=4096))
+        deaf[-1].sendall(b"GET /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert deaf[-1].recv(1) == b"H"
+    try:
+        assert len(answer_on(deaf[0])) < WHOLE < len(answer_on(deaf[-1]))
+    finally:
+        for one in deaf:
+            one.close()
+
+
 # --- who has to go
 
 
@@ -151,8 +166,8 @@ def waiting(address: str, since: float, *, stage: Stage = Stage.IDLE) -> Connect
     return one
 
 
-def crowd(*some: Connection, most: int = 10, of_one: int = 5, most_held: int = 1000) -> Crowd:
-    made = Crowd(most, of_one, most_held, lambda address: address == "10.0.0.1")
+def crowd(*some: Connection, most: int = 10, of_one: int = 5, most_held: int = 1000, **more: int) -> Crowd:
+    made = Crowd(most, of_one, most_held, lambda address: address == "10.0.0.1", **more)
     for one in some:
         made.add(one)
     return made
@@ -194,6 +209,18 @@ def test_unfinished_bodies_have_a_bound_together_and_the_address_that_holds_most
     assert here.too_large() is some[2]
     here.held -= 110_000
     assert here.too_large() is None
+
+
+def test_unread_answers_have_a_bound_together_and_who_took_nothing_for_longest_gives_way():
+    deaf = [waiting(address, 1, stage=Stage.WRITING) for address in ("192.0.2.1", "192.0.2.2", "192.0.2.2")]
+    busy = waiting("192.0.2.2", 0, stage=Stage.BUSY)
+    for number, one in enumerate([busy, *deaf]):
+        one.deadline = number
+        one.outbox.sendall(b"x" * 100)
+    here = crowd(*deaf, busy, most_unread=250)
+    assert here.too_deaf() is deaf[1]
+    here.remove(deaf[1])
+    assert here.too_deaf() is None
 
 
 def test_the_operator_sets_how_long_a_client_may_take():
