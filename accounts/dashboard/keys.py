@@ -79,12 +79,9 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Expires"), choices=EXPIRY, coerce=int, empty_value=None, required=False
     )
 
-    def __init__(self, *args: Any, agents: list[Agent], v1: bool, **kwargs: Any) -> None:
-        preset: dict[str, Any] = {
-            "kind": (MK if v1 else SK)[0][0],
-            "scopes": ["whatsapp:send"] if v1 else ["*"],
-        }
-        super().__init__(*args, **{"initial": preset, **kwargs})
+    def __init__(self, data: Any = None, *, agents: list[Agent], v1: bool) -> None:
+        preset = {"kind": (MK if v1 else SK)[0][0], "scopes": ["whatsapp:send"] if v1 else ["*"]}
+        super().__init__(data, initial=preset)
         self.fields["kind"].choices = MK if v1 else SK  # type: ignore[attr-defined]
         choices = [(str(agent.pk), agent.name) for agent in agents]
         self.fields["agent_ids"].choices = choices  # type: ignore[attr-defined]
