@@ -14,9 +14,8 @@ from zlib import crc32
 import pytest
 import requests
 
-from tests.support.v1 import Customer, org
+from tests.support.v1 import Customer
 
-__all__ = ["org"]
 
 PINNED = Path(__file__).with_name("generators")
 #: the oldest that the generators in package.json run on
