@@ -121,7 +121,8 @@ class Door:
         lacking: str = "",
     ) -> None:
         self._known = frozenset({*takes.values(), *aliases, *fields})
-        self._says = {danger: _MEANT.format(name) for danger, name in takes.items()} | dict(instead or {})
+        self._says = {danger: _MEANT.format(name) for danger, name in takes.items()}
+        self._says |= instead or {}
         meant = dict(alike or {}) | {name: name for name in fields}
         self._words = {_bare(word): _MEANT.format(name) if name else lacking for word, name in meant.items()}
 
