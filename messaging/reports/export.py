@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from accounts import audit
 from accounts.models import Account
 from messaging.models import Contact, Message, MessageEvent, Suppression, Template
+from messaging.status.transitions import details_of
 
 _BATCH = 500
 
@@ -96,9 +97,14 @@ def _messages(account: Account) -> Iterator[bytes]:
                     "direction": message.direction,
                     "recipient": message.recipient,
                     "type": message.type,
+                    "body": message.body,
                     "content": message.content,
                     "metadata": message.metadata,
                     "status": message.status,
+                    "failure": message.failure or None,
+                    "error_code": message.error_code,
+                    "error_message": message.error_message,
+                    "error_details": details_of(message.failure, message.error_detail),
                     "wamid": message.wamid,
                     "created_at": message.created_at,
                     "events": events.get(message.pk, []),

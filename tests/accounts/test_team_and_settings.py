@@ -160,7 +160,9 @@ def test_old_messages_are_forgotten_where_it_was_asked_for_and_nowhere_else(alic
 def test_everything_can_be_taken_along_and_no_secret_is_in_it(alice):
     factories.connect(alice, token="EAAverysecret0000000000000000", app_secret="appsecret0123456789")
     _, text = factories.make_key(alice)
-    message = factories.make_message(alice, recipient="14155550123")
+    why = {"failure": "refused", "error_code": 100, "error_message": "Refused.", "body": "Hello Sara"}
+    said = {"details": "A parameter is missing", "http_status": 400}
+    message = factories.make_message(alice, recipient="14155550123", **why, error_detail=said)
     factories.make_message(make_owned("Charlie"), recipient="14155559999")
     answer = signed_in(alice).post("/app/settings/export")
     assert "attachment" in answer.headers["Content-Disposition"]
@@ -171,6 +173,7 @@ def test_everything_can_be_taken_along_and_no_secret_is_in_it(alice):
     messages = [one for one in found if one["kind"] == "message"]
     assert [one["id"] for one in messages] == [str(message.pk)]
     assert messages[0]["events"][0]["status"] == "queued"
+    assert messages[0].items() >= (why | {"error_details": "A parameter is missing"}).items()
     for secret in ("EAAverysecret", "appsecret", text, "14155559999"):
         assert secret not in body
 
