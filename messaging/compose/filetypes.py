@@ -7,6 +7,7 @@ these places are read, however large the file is.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Collection
 from typing import IO
@@ -232,7 +233,12 @@ def _streams(part: bytes) -> set[str]:
 def _is_text(file: IO[bytes]) -> bool:
     head = _part(file, 0, _HEAD)
     file.seek(0)
-    return head.startswith(_UTF16) or not _NOT_TEXT.search(head)
+    if head.startswith(_UTF16):
+        try:
+            head = codecs.getincrementaldecoder("utf-16")().decode(head).encode()
+        except UnicodeDecodeError:
+            return False
+    return not _NOT_TEXT.search(head)
 
 
 def _part(file: IO[bytes], start: int, length: int) -> bytes:

@@ -159,6 +159,7 @@ def upload(who: Api, content: bytes, kind: str, name: str = "a.bin") -> Any:
         (OPUS, "audio/ogg; codecs=opus", "a.ogg", "audio/ogg"),
         (ZIP, "application/octet-stream", "a.docx", filetypes.DOCX),
         (b"Hello", "text/plain; charset=utf-8", "a", "text/plain"),
+        ("Žluťoučký kůň 🐴".encode("utf-16"), "text/plain", "a.txt", "text/plain"),
     ],
 )
 def test_a_client_that_does_not_know_the_type_is_helped(rehearsing, content, called, name, kind):
@@ -181,6 +182,8 @@ def test_a_client_that_does_not_know_the_type_is_helped(rehearsing, content, cal
         (EXE, filetypes.DOCX, "called application/vnd"),
         (b"Hello", "video/mp4", "called video/mp4"),
         (b"He\0lo", "text/plain", "called text/plain"),
+        (b"\xff\xfe" + EXE + b"\3\0\0\0", "text/plain", "called text/plain"),
+        (b"\xfe\xff\xd8\0\xd8\0", "text/plain", "called text/plain"),
         (OPUS, "video/mp4", "looks like audio/ogg"),
         (VORBIS, "audio/ogg", "Opus audio only"),
         (VORBIS, "", "Opus audio only"),
