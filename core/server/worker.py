@@ -116,9 +116,11 @@ class Worker(Base):
             self._poller.register(listener, READ, partial(self._accept, listener))
         ends = 0.0
         sweep = time.monotonic() + _SWEEP_SECONDS
-        while self.alive or len(self._crowd):
+        while True:
             if not self.alive and not ends:
                 ends = self._stop_accepting()
+            if ends and not len(self._crowd):
+                break
             for key, _ in self._poller.select(_SWEEP_SECONDS):
                 if type(key.data) is Connection:
                     self._ready(key.data)
@@ -133,13 +135,16 @@ class Worker(Base):
                     self.alive = False
             if ends and now > ends:
                 break
-        for listener in self.sockets:
-            listener.close()
 
     def _stop_accepting(self) -> float:
-        now = time.monotonic()
+        """Take who has connected already; then let nobody connect whom nobody would answer."""
         for listener in self.sockets:
             self._poller.unregister(listener)
+            for _ in range(self.cfg.backlog):
+                if not self._accept(listener):
+                    break
+            listener.close()
+        now = time.monotonic()
         for one in self._crowd.all:
             if one.stage is Stage.IDLE:
                 one.deadline = min(one.deadline, now + STOP_LINGER_SECONDS)
@@ -167,13 +172,13 @@ class Worker(Base):
 
     # --- connections
 
-    def _accept(self, listener: Any) -> None:
+    def _accept(self, listener: Any) -> bool:
         try:
             sock, peer = listener.accept()
         except OSError as error:  # another process was quicker, or the client is gone
             if error.errno in (errno.EMFILE, errno.ENFILE) and (least := self._crowd.least()) is not None:
                 self._close(least)
-            return
+            return False
         sock.setblocking(False)
         now = time.monotonic()
         one = Connection(sock, peer, listener.getsockname(), now)
@@ -182,8 +187,9 @@ class Worker(Base):
         while (crowded := self._crowd.too_many(one)) is not None:
             self._close(crowded)
             if crowded is one:
-                return
+                return True
         self._watch(one, READ)
+        return True
 
     def _watch(self, one: Connection, what: int) -> None:
         if what == one.watched:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from gunicorn.config import Config
 
@@ -141,6 +142,24 @@ def test_a_request_under_way_is_answered_when_the_server_is_told_to_stop():
     idle.close()
     assert said == [200] and stopping.process.returncode == 0
     assert time.monotonic() - began < 10  # nobody waits for the idle connection, which would take 30 seconds
+
+
+def test_who_had_connected_when_the_server_was_told_to_stop_is_answered_and_nobody_connects_later():
+    stopping = WebServer("tests.core.patient_app:application", threads=2)
+    (worker,) = psutil.Process(stopping.process.pid).children()
+    worker.suspend()  # so that it finds all of this at once
+    early = [stopping.connect() for _ in range(5)]
+    for one in early:
+        one.sendall(LAST)
+    slow = stopping.connect()
+    slow.sendall(LAST.replace(b"/echo", b"/slow"))
+    stopping.process.terminate()
+    worker.resume()
+    assert [answer_on(one)[:12] for one in early] == [b"HTTP/1.1 200"] * 5
+    with pytest.raises(ConnectionRefusedError):
+        stopping.connect()
+    assert answer_on(slow).startswith(b"HTTP/1.1 200")
+    assert stopping.process.wait(40) == 0
 
 
 def test_answers_that_nobody_reads_take_no_more_memory_than_they_may(server):
