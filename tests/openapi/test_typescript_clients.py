@@ -16,7 +16,6 @@ import requests
 
 from tests.support.v1 import Customer
 
-
 PINNED = Path(__file__).with_name("generators")
 #: the oldest that the generators in package.json run on
 NODE = (20, 19)
