@@ -98,7 +98,7 @@ class Message(models.Model):
 
     ``due_at`` is the whole queue: null means that nothing is left to do, a moment means that the row is
     work from then on. Claiming moves it to the end of the lease and raises ``lease_token``, so a
-    scheduled send, a retry, a crashed worker and a lost knock are the same case: a row that is due.
+    scheduled send, a retry, a crashed worker and a lost wake-up are the same case: a row that is due.
     """
 
     class Direction(models.TextChoices):

@@ -10,7 +10,7 @@ import structlog
 from celery import shared_task
 
 from core.jobs import shutdown
-from core.jobs.drains import doorbell
+from core.jobs.drains import plain_drain
 from core.jobs.wakeup import channel, wake
 from messaging.inbound import apply_callbacks as callbacks
 from messaging.message_templates import store as template_store
@@ -41,7 +41,7 @@ def apply_meta(held: Sequence[inbox.Held]) -> dict[uuid.UUID, list[dict[str, obj
 
 @shared_task(name="messaging.tasks.drain", queue="messages")
 def drain() -> None:
-    """Send what is due; when the time was up before the work was, knock again."""
+    """Send what is due; when the time was up before the work was, wake the next."""
     if not restore_guard.may_send():
         log.error("nothing is sent: this database was restored or moved; see manage.py release_sending")
         return
@@ -52,19 +52,19 @@ def drain() -> None:
 @shared_task(name="messaging.tasks.apply_callbacks", queue="inbox")
 def apply_callbacks() -> None:
     """Apply callbacks while they come, and linger a little for the next."""
-    with doorbell(channel("inbox")) as bell:
-        if bell is None:
+    with plain_drain(channel("inbox")) as running:
+        if running is None:
             return
-        while bell.goes_on() and not shutdown.asked.is_set():
+        while running.goes_on() and not shutdown.asked.is_set():
             looked = time.monotonic()
             if inbox.drain(source=InboundEvent.Source.META, apply=apply_meta):
-                bell.worked()
+                running.worked()
                 looked = time.monotonic()
             else:
-                bell.wait()
-            # A thousand knocks a second are not a thousand looks.
+                running.wait()
+            # A thousand wake-ups a second are not a thousand looks.
             time.sleep(max(0.0, looked + GATHER_SECONDS - time.monotonic()))
-            bell.hush()
+            running.forget()
 
 
 @shared_task(name="messaging.tasks.adopt_orphans", queue="maintenance")

@@ -25,7 +25,7 @@ def _redis() -> redis.Redis:
 
 @pytest.fixture(autouse=True)
 def empty_redis() -> Iterator[None]:
-    """Rate limits, knocks and heartbeats of one test must not reach the next."""
+    """Rate limits, wake-ups and heartbeats of one test must not reach the next."""
     _redis().flushdb()
     our_redis._broken_until = 0.0
     yield

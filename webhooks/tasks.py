@@ -20,7 +20,7 @@ def ask_stripe() -> None:
 
 @shared_task(name="webhooks.tasks.deliver", queue="deliveries")
 def deliver() -> None:
-    """Deliver what is due; when the time was up before the work was, knock again."""
+    """Deliver what is due; when the time was up before the work was, wake the next."""
     if delivery_worker.drain().cut_short and not shutdown.asked.is_set():
         wake("deliveries")
 

@@ -29,7 +29,7 @@ def prepare(bench: Bench, *, held: bool) -> None:
 def single(bench: Bench) -> list[Figure]:
     """P3: ``POST /send-message`` from 16 clients; first accepting alone, then with the engine sending."""
     figures = []
-    # A held number accepts and sends nothing: the drains are awake and hear each knock, as in real life.
+    # A held number accepts and sends nothing: the drains are awake and hear each wake-up, as in real life.
     prepare(bench, held=True)
     requests = bench.send_requests(PEOPLE)
     requests.sort(key=lambda one: hash(one["body"]) % 1_000_003)

@@ -1,4 +1,4 @@
-"""The life of a drain: one per process and queue, woken by knocks, ended by idleness, time or a stop.
+"""The life of a drain: one per process and queue, started by wake-ups, ended by idleness, time or a stop.
 
 A drain is a long Celery task. It works while there is work, lingers a little so that the next message
 finds it awake, and ends after ``DRAIN_SECONDS`` so that deploys never wait for it.
@@ -25,44 +25,44 @@ log = structlog.get_logger(__name__)
 
 #: how long an idle drain stays awake; longer than beat's period, so that one is nearly always up
 LINGER_SECONDS = 2.0
-#: how often an idle drain looks by itself; covers every lost knock and every row that becomes due
+#: how often an idle drain looks by itself; covers every lost wake-up and every row that becomes due
 POLL_SECONDS = 0.25
-#: who heard a knock looks at once, and once more when everything that the knock stands for has come
+#: who was woken looks at once, and once more when everything that the wake-up stands for has come
 _AGAIN_SECONDS = 2 * COVERS_SECONDS
 
 
 class _Listener:
-    """Knows whether it was rung just now: then it is less patient, and looks once more soon."""
+    """Knows whether it was woken just now: then it is less patient, and looks once more soon."""
 
-    _rang = False
+    _woken = False
 
     def _patience(self, seconds: float) -> float:
-        return min(seconds, _AGAIN_SECONDS) if self._rang else seconds
+        return min(seconds, _AGAIN_SECONDS) if self._woken else seconds
 
 
-class Bell(_Listener):
-    """What an idle drain waits on: a knock through Redis, one from this process, or the next look."""
+class Wakeup(_Listener):
+    """What an idle drain waits on: a wake-up through Redis, one from this process, or the next look."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        """Ring from any thread."""
+    def notify(self) -> None:
+        """Wake the drain, from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody needs waking
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a ring at most ``seconds``, shorter after a ring; tells whether there was one."""
+        """Wait for a wake-up at most ``seconds``, shorter after one; tells whether there was one."""
         try:
             async with asyncio.timeout(self._patience(seconds)):
                 await self._event.wait()
         except TimeoutError:
-            self._rang = False
+            self._woken = False
         else:
             self._event.clear()
-            self._rang = True
-        return self._rang
+            self._woken = True
+        return self._woken
 
 
 class Lifetime:
@@ -96,26 +96,26 @@ class Lifetime:
         return not shutdown.asked.is_set() and now < self._ends and now - self._busy <= self._linger
 
 
-_running: dict[str, Bell] = {}
+_running: dict[str, Wakeup] = {}
 _lock = threading.Lock()
 
 
 @contextlib.asynccontextmanager
-async def awake(channel: str) -> AsyncIterator[Bell | None]:
-    """Be the process's drain for ``channel`` inside the block, with a bell that knocks ring.
+async def awake(channel: str) -> AsyncIterator[Wakeup | None]:
+    """Be the process's drain for ``channel`` inside the block, with what wakes it.
 
-    Yields None when the process already has one; that one has been rung instead.
+    Yields None when the process already has one; that one has been woken instead.
     """
-    bell = Bell(asyncio.get_running_loop())
+    wakeup = Wakeup(asyncio.get_running_loop())
     with _lock:
-        other = _running.setdefault(channel, bell)
-    if other is not bell:
-        other.ring()
+        running = _running.setdefault(channel, wakeup)
+    if running is not wakeup:
+        running.notify()
         yield None
         return
-    listener = asyncio.create_task(_listen(channel, bell))
+    listener = asyncio.create_task(_listen(channel, wakeup))
     try:
-        yield bell
+        yield wakeup
     finally:
         with _lock:
             del _running[channel]
@@ -124,8 +124,8 @@ async def awake(channel: str) -> AsyncIterator[Bell | None]:
             await listener
 
 
-async def _listen(channel: str, bell: Bell) -> None:
-    """Ring ``bell`` for every knock on the Redis channel; without Redis the polling has to do."""
+async def _listen(channel: str, wakeup: Wakeup) -> None:
+    """Pass on every wake-up of the Redis channel; without Redis the polling has to do."""
     while True:
         client = redis.asyncio.Redis.from_url(
             settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=1.0
@@ -134,7 +134,7 @@ async def _listen(channel: str, bell: Bell) -> None:
             async with client.pubsub(ignore_subscribe_messages=True) as subscription:
                 await subscription.subscribe(channel)
                 async for _ in subscription.listen():
-                    bell.ring()
+                    wakeup.notify()
         except (RedisError, OSError):
             await asyncio.sleep(1.0)
         finally:
@@ -142,8 +142,8 @@ async def _listen(channel: str, bell: Bell) -> None:
                 await client.aclose()
 
 
-class Doorbell(_Listener):
-    """What a plain (not asyncio) drain asks: go on? and sleeps on until somebody knocks."""
+class PlainDrain(_Listener):
+    """A plain (not asyncio) drain: whether it goes on, and its sleep until somebody wakes it."""
 
     def __init__(self, channel: str) -> None:
         self._life = Lifetime()
@@ -166,23 +166,23 @@ class Doorbell(_Listener):
         self._life.worked()
 
     def wait(self) -> None:
-        """Sleep until a knock, at most until the next look, which comes soon after a knock."""
-        seconds, self._rang = self._patience(POLL_SECONDS), False
+        """Sleep until woken, at most until the next look, which comes soon after a wake-up."""
+        seconds, self._woken = self._patience(POLL_SECONDS), False
         if self._listening:
             try:
-                self._rang = self._subscription.get_message(timeout=seconds) is not None
+                self._woken = self._subscription.get_message(timeout=seconds) is not None
                 return
             except (RedisError, OSError, ValueError):
                 self._listening = False
         time.sleep(seconds)
 
-    def hush(self) -> None:
-        """Forget the knocks that came meanwhile: the look that follows answers all of them."""
+    def forget(self) -> None:
+        """Forget the wake-ups that came meanwhile: the look that follows answers all of them."""
         if not self._listening:
             return
         try:
             while self._subscription.get_message(timeout=0) is not None:
-                self._rang = True
+                self._woken = True
         except (RedisError, OSError, ValueError):
             self._listening = False
 
@@ -197,10 +197,10 @@ _plain: set[str] = set()
 
 
 @contextlib.contextmanager
-def doorbell(channel: str) -> Iterator[Doorbell | None]:
+def plain_drain(channel: str) -> Iterator[PlainDrain | None]:
     """Be the process's plain drain for ``channel`` inside the block; None when it already has one.
 
-    The one that runs hears the same knocks through Redis, or looks by itself within ``POLL_SECONDS``.
+    The one that runs hears the same wake-ups through Redis, or looks by itself within ``POLL_SECONDS``.
     """
     with _lock:
         if channel in _plain:
@@ -211,10 +211,10 @@ def doorbell(channel: str) -> Iterator[Doorbell | None]:
     if taken:
         yield None
         return
-    bell = Doorbell(channel)
+    drain = PlainDrain(channel)
     try:
-        yield bell
+        yield drain
     finally:
-        bell.close()
+        drain.close()
         with _lock:
             _plain.discard(channel)

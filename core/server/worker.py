@@ -91,8 +91,8 @@ class Worker(Base):
     def init_process(self) -> None:
         """Prepare the loop in the forked process, then run it."""
         self._poller = selectors.DefaultSelector()
-        self._alarm, self._bell = socket.socketpair()
-        for end in (self._alarm, self._bell):
+        self._alarm, self._waker = socket.socketpair()
+        for end in (self._alarm, self._waker):
             end.setblocking(False)
         super().init_process()
 
@@ -154,7 +154,7 @@ class Worker(Base):
         if not self._woken:
             self._woken = True
             with contextlib.suppress(OSError):
-                self._bell.send(b"\0")
+                self._waker.send(b"\0")
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):

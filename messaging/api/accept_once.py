@@ -1,4 +1,4 @@
-"""What the sending faces of both dialects share: a POST that happens once and knocks on the engine's door."""
+"""What the sending faces of both dialects share: a POST that happens once and wakes the engine."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class OncePerKey:
 
     @contextmanager
     def first(self) -> Iterator[idempotency.Request]:
-        """Begin the transaction (see ``idempotency.first``); knock on the engine's door after it."""
+        """Begin the transaction (see ``idempotency.first``); wake the engine after it."""
         key, print_, tells = self._key, self._print, self.tells_first
         with idempotency.first(self._account, key, print_, tell_first=tells) as request:
             yield request

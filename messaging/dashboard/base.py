@@ -122,7 +122,7 @@ class OncePerForm:
 
     @contextmanager
     def first(self) -> Iterator[idempotency.Request]:
-        """Begin the transaction (see ``idempotency.first``); knock on the engine's door after it."""
+        """Begin the transaction (see ``idempotency.first``); wake the engine after it."""
         with idempotency.first(self._account, self._key, self._print) as request:
             yield request
         if request.is_first:

@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError
 from accounts import vault
 from core.failpoints import ACTIVE as FAILPOINTS_ACTIVE
 from core.failpoints import failpoint
-from core.jobs.drains import Bell, Lifetime, awake
+from core.jobs.drains import Lifetime, Wakeup, awake
 from core.jobs.threads import DATABASE_RETRY_SECONDS, DatabaseThread
 from core.jobs.wakeup import channel
 from messaging.inbound import contacts
@@ -39,8 +39,8 @@ log = structlog.get_logger(__name__)
 
 #: slots closer than this are marked together
 MARK_TOGETHER_SECONDS = 0.01
-#: the shortest time from one look to the next: a thousand knocks a second need not be a thousand looks, and
-#: what comes within a few hundredths of a second is cheaper to send together
+#: the shortest time from one look to the next: a thousand wake-ups a second need not be a thousand looks,
+#: and what comes within a few hundredths of a second is cheaper to send together
 LOOK_AT_MOST_EVERY_SECONDS = 0.02
 #: outcomes recorded in one transaction at most
 RECORD_AT_MOST = 500
@@ -101,10 +101,10 @@ class Pipeline:
             for stage in stages:
                 stage.add_done_callback(self._stage_ended)
             try:
-                async with awake(channel("messages")) as bell:
-                    if bell is None:
+                async with awake(channel("messages")) as wakeup:
+                    if wakeup is None:
                         return
-                    await self._claim(bell, claimer)
+                    await self._claim(wakeup, claimer)
                 # No longer the process's drain: the next one may start while slow calls end here.
                 await self._finish()
             finally:
@@ -122,7 +122,7 @@ class Pipeline:
 
     # --- stage 1: claim
 
-    async def _claim(self, bell: Bell, worker: DatabaseThread) -> None:
+    async def _claim(self, wakeup: Wakeup, worker: DatabaseThread) -> None:
         while self._lifetime.goes_on():
             free = self._capacity - self._under_way
             looked = time.monotonic()
@@ -142,7 +142,7 @@ class Pipeline:
                 self._lifetime.worked()
             await asyncio.sleep(looked + LOOK_AT_MOST_EVERY_SECONDS - time.monotonic())
             # While something is under way a slot may come near, or a call's end may make room.
-            await bell.wait(0.01 if claims or self._under_way else self._lifetime.poll_seconds)
+            await wakeup.wait(0.01 if claims or self._under_way else self._lifetime.poll_seconds)
         self.cut_short = self._lifetime.time_is_up()
 
     async def _beat(self, worker: DatabaseThread) -> None:

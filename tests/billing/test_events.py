@@ -289,7 +289,7 @@ def test_with_every_event_lost_the_night_puts_it_right(stripe, account, plan_of,
 
 
 def test_an_event_that_lies_about_the_plan_is_not_believed(stripe, account, plan_of):
-    """Even a genuine event only rings: what it says of the subscription is never read."""
+    """Even a genuine event only wakes us: what it says of the subscription is never read."""
     stripe.subscribe(account, "basic")
     event = copy.deepcopy(stripe.last("customer.subscription.created"))
     event["id"] = "evt_lie"

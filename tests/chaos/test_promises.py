@@ -58,7 +58,7 @@ def fail_at(monkeypatch, place: str, error: Exception) -> None:
 # --- accepting
 
 
-def test_a_message_without_any_knock_is_sent_all_the_same(stage, monkeypatch):
+def test_a_message_without_any_wake_up_is_sent_all_the_same(stage, monkeypatch):
     fail_at(monkeypatch, "accept.after_commit", RuntimeError("the process ends here"))
     answer = factories.api(stage.account).post_json("/send-message", HELLO)
     assert answer.status_code == 500

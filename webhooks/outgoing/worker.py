@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError
 
 from accounts import vault
 from core.failpoints import failpoint
-from core.jobs.drains import Bell, Lifetime, awake
+from core.jobs.drains import Lifetime, Wakeup, awake
 from core.jobs.threads import DATABASE_RETRY_SECONDS, DatabaseThread
 from core.jobs.wakeup import channel
 from core.secret import Secret
@@ -93,11 +93,11 @@ class Deliverer:
             recording = asyncio.create_task(self._record(recorder))
             recording.add_done_callback(self._stage_ended)
             try:
-                async with awake(channel("deliveries")) as bell:
-                    if bell is None:
+                async with awake(channel("deliveries")) as wakeup:
+                    if wakeup is None:
                         return
-                    self._bell = bell
-                    await self._claim(bell)
+                    self._wakeup = wakeup
+                    await self._claim(wakeup)
                 # No longer the process's drain: the next one may start while slow requests end here.
                 await self._finish()
             finally:
@@ -114,7 +114,7 @@ class Deliverer:
 
     # --- claim
 
-    async def _claim(self, bell: Bell) -> None:
+    async def _claim(self, wakeup: Wakeup) -> None:
         while self._lifetime.goes_on():
             found, looked = Claimed(), time.monotonic()
             await self._look_for_changes()
@@ -135,9 +135,9 @@ class Deliverer:
             for line in self._lines.by_endpoint.values():
                 if line.waiting:
                     self._pump(line)
-            # A line that runs dry rings, and is not asked for more often than this.
+            # A line that runs dry wakes this drain, and is not asked for more often than this.
             await asyncio.sleep(looked + CLAIM_AT_MOST_EVERY_SECONDS - time.monotonic())
-            await bell.wait(self._lifetime.poll_seconds)
+            await wakeup.wait(self._lifetime.poll_seconds)
         self.cut_short = self._lifetime.time_is_up()
 
     def _claim_work(self) -> Callable[[], Claimed]:
@@ -248,7 +248,7 @@ class Deliverer:
             self._let_go(line)
         self._pump(line)
         if crowded or len(line.waiting) < line.window:
-            self._bell.ring()
+            self._wakeup.notify()
 
     def _let_go(self, line: Line) -> None:
         left = line.clear()
@@ -296,7 +296,7 @@ class Deliverer:
             for outcome in batch:
                 if not outcome.verdict.arrived:
                     self._lines.by_endpoint[outcome.claim.endpoint_id].unrecorded -= 1
-                    self._bell.ring()
+                    self._wakeup.notify()
             for _ in batch:
                 self._outcomes.task_done()
 

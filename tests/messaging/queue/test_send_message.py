@@ -206,6 +206,6 @@ def test_it_costs_few_queries(who, body, expected):
 
 
 def test_it_is_accepted_without_redis(who):
-    """Redis only knocks and counts."""
+    """Redis only wakes workers and counts."""
     with redis_at():
         accepted(who, TEXT)

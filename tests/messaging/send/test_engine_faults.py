@@ -79,7 +79,7 @@ def test_a_process_has_one_engine_at_a_time(meta, alice):
     messages = queue_many(alice, 30)
     with draining(linger=10):
         eventually(lambda: meta.ledger())
-        assert drain().sent == 0  # returns at once: the other one has been rung
+        assert drain().sent == 0  # returns at once: the other one has been woken
         eventually(lambda: statuses(alice) == {"sent": 30})
         shutdown.asked.set()
     assert once_each(meta, messages)

@@ -1,4 +1,4 @@
-"""A knock wakes its drain; many knocks together are few, and nothing that came with them waits."""
+"""A wake-up reaches its drain; many together are few, and nothing that came with them waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 
 from core.jobs import drains, wakeup
-from core.jobs.drains import Bell, Lifetime, doorbell
+from core.jobs.drains import Lifetime, Wakeup, plain_drain
 from core.jobs.wakeup import COVERS_SECONDS, wake
 from core.redis import client, publish
 
@@ -20,7 +20,7 @@ QUEUE = "inbox"
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """No test hears another's knocks: channels are the whole server's, whatever database a client chose."""
+    """No test hears another's wake-ups: channels are the whole server's, whatever database a client chose."""
     mine = uuid.uuid4()
     monkeypatch.setattr(wakeup, "channel", lambda queue: f"hermod:test:{mine}:{queue}")
     monkeypatch.setattr(wakeup, "_heard", {})
@@ -28,7 +28,7 @@ def quiet(monkeypatch):
 
 @pytest.fixture
 def poll(monkeypatch) -> float:
-    """Seconds between the looks of a drain that nobody knocks at: enough to tell them from a busy machine."""
+    """Seconds between the looks of a drain that nobody wakes: enough to tell them from a busy machine."""
     monkeypatch.setattr(drains, "POLL_SECONDS", 2.0)
     return 2.0
 
@@ -51,7 +51,7 @@ def heard(subscription) -> int:
     return count
 
 
-def test_knocks_in_a_moment_are_one_knock(ears):
+def test_wake_ups_in_a_moment_are_one(ears):
     began = time.monotonic()
     for _ in range(200):
         wake(QUEUE)
@@ -60,7 +60,7 @@ def test_knocks_in_a_moment_are_one_knock(ears):
     assert 1 <= count <= moments + 1 and count < 200
 
 
-def test_a_knock_that_nobody_heard_does_not_stand_for_the_next(monkeypatch):
+def test_a_wake_up_that_nobody_heard_does_not_stand_for_the_next(monkeypatch):
     asked: list[str] = []
     monkeypatch.setattr(current_app, "send_task", lambda name, **_: asked.append(name))
     monkeypatch.setattr(wakeup, "_asked", {})
@@ -73,14 +73,14 @@ def test_a_knock_that_nobody_heard_does_not_stand_for_the_next(monkeypatch):
         assert heard(subscription) == 1
 
 
-def test_who_heard_a_knock_looks_once_more_soon_after():
-    """What the first look came too early for, because its own knock was left out, is found by the second."""
+def test_who_was_woken_looks_once_more_soon_after():
+    """What the first look came too early for, because its wake-up was left out, is found by the second."""
 
     async def waits() -> list[bool]:
-        bell = Bell(asyncio.get_running_loop())
-        bell.ring()
+        woken = Wakeup(asyncio.get_running_loop())
+        woken.notify()
         async with asyncio.timeout(30):
-            return [await bell.wait(60), await bell.wait(60)]
+            return [await woken.wait(60), await woken.wait(60)]
 
     assert asyncio.run(waits()) == [True, False]
 
@@ -93,29 +93,29 @@ def test_an_idle_drain_looks_once_more_before_it_ends(linger):
 
 
 def test_a_plain_drain_looks_once_more_soon_after_too(poll):
-    with doorbell(wakeup.channel(QUEUE)) as bell:
-        assert bell is not None
-        bell.wait()  # the confirmation of the subscription
+    with plain_drain(wakeup.channel(QUEUE)) as drain:
+        assert drain is not None
+        drain.wait()  # the confirmation of the subscription
         while publish(wakeup.channel(QUEUE)) == 0:
             pass
-        bell.wait()
+        drain.wait()
         began = time.monotonic()
-        bell.wait()
+        drain.wait()
         assert COVERS_SECONDS <= time.monotonic() - began < poll * 0.9
         began = time.monotonic()
-        bell.wait()
+        drain.wait()
         assert time.monotonic() - began >= poll * 0.9
 
 
-def test_knocks_that_piled_up_are_answered_by_one_look(poll):
-    with doorbell(wakeup.channel(QUEUE)) as bell:
-        assert bell is not None
-        bell.wait()
+def test_wake_ups_that_piled_up_are_answered_by_one_look(poll):
+    with plain_drain(wakeup.channel(QUEUE)) as drain:
+        assert drain is not None
+        drain.wait()
         for _ in range(50):
             publish(wakeup.channel(QUEUE))
-        bell.wait()
-        bell.hush()
+        drain.wait()
+        drain.forget()
         began = time.monotonic()
-        bell.wait()
-        bell.wait()
+        drain.wait()
+        drain.wait()
         assert time.monotonic() - began >= poll * 0.9
