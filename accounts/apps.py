@@ -1,4 +1,4 @@
-"""The accounts room as a Django app."""
+"""Django app of accounts."""
 
 from django.apps import AppConfig
 

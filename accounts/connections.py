@@ -24,7 +24,7 @@ from core.sql import Columns, rows
 RESUME_WITH = 0.1
 #: said only to who has shown that the number is theirs as well
 TAKEN = "This phone number id is connected to another account. Remove it there first."
-#: told, inside the transaction, of each number that was held and has new credentials; rooms above this one
+#: told, inside the transaction, of each number that was held and has new credentials; apps above this one
 #: add themselves when they are loaded
 when_resumed: list[Callable[[Connection], None]] = []
 

@@ -1,4 +1,4 @@
-"""The billing room as a Django app."""
+"""Django app of billing."""
 
 from django.apps import AppConfig
 

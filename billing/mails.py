@@ -71,7 +71,7 @@ class QuotaWarning:
     ends_at: datetime
 
 
-#: publishes warnings as events, in the transaction that notes them; the room of webhooks gives it
+#: publishes warnings as events, in the transaction that notes them; the app of webhooks gives it
 Publish = Callable[[list[QuotaWarning]], None]
 
 _NEAR = """

@@ -1,4 +1,4 @@
-"""The admin pages that show several apps side by side, and its door; Django looks for them here."""
+"""Admin pages that show several apps side by side, and signing in to them; Django looks for them here."""
 
 from config.ops import admin_accounts, admin_site
 

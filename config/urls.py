@@ -1,4 +1,4 @@
-"""The front door: every app's addresses in one flat list."""
+"""Addresses of the whole service: every app's in one flat list."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path

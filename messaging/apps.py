@@ -1,4 +1,4 @@
-"""The messaging room as a Django app."""
+"""Django app of messaging."""
 
 from django.apps import AppConfig
 

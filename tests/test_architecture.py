@@ -96,9 +96,9 @@ def test_a_bad_import_breaks_its_contract(tmp_path):
     assert broken == set(BREAKS), told
 
 
-def tables_above(room: str, source: str) -> Iterator[str]:
+def tables_above(app: str, source: str) -> Iterator[str]:
     """Name the tables of higher floors that SQL in ``source`` speaks of."""
-    higher = FLOORS[FLOORS.index(room) + 1 :]
+    higher = FLOORS[FLOORS.index(app) + 1 :]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _STATEMENT.search(node.value):
             yield from (m.group() for m in _TABLE.finditer(node.value) if m.group(1) in higher)
@@ -108,14 +108,14 @@ def test_sql_reads_and_writes_no_table_of_a_higher_floor():
     above = {
         str(path.relative_to(ROOT)): found
         for path in product_files()
-        if (room := path.relative_to(ROOT).parts[0]) in FLOORS
-        and (found := sorted(set(tables_above(room, path.read_text()))))
+        if (app := path.relative_to(ROOT).parts[0]) in FLOORS
+        and (found := sorted(set(tables_above(app, path.read_text()))))
     }
     assert not above, f"These statements reach upward: {above}."
 
 
 @pytest.mark.parametrize(
-    ("room", "statement", "tables"),
+    ("app", "statement", "tables"),
     [
         ("accounts", "SELECT 1 FROM messaging_message", ["messaging_message"]),
         ("core", "UPDATE accounts_account SET plan = 'pro'", ["accounts_account"]),
@@ -124,8 +124,8 @@ def test_sql_reads_and_writes_no_table_of_a_higher_floor():
         ("accounts", "a word about messaging_message is no statement", []),
     ],
 )
-def test_it_tells_sql_that_reaches_upward(room, statement, tables):
-    assert list(tables_above(room, f"_SQL = {statement!r}")) == tables
+def test_it_tells_sql_that_reaches_upward(app, statement, tables):
+    assert list(tables_above(app, f"_SQL = {statement!r}")) == tables
 
 
 def test_no_folder_holds_more_files_than_one_can_look_over():

@@ -13,8 +13,8 @@ from django.core.management import get_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-#: where a path in backticks may begin besides the root: a page may be about one room
-ROOMS = ("", "billing/", "config/", "messaging/", "webhooks/", "accounts/", "docs/")
+#: where a path in backticks may begin besides the root: a page may be about one app
+FOLDERS = ("", "billing/", "config/", "messaging/", "webhooks/", "accounts/", "docs/")
 
 
 def anchors(page: Path) -> set[str]:
@@ -34,7 +34,7 @@ def test_whatever_a_document_names_is_there(page):
     for path in re.findall(
         r"`(?!DATA_DIR)(\w[\w/*.-]*/[\w*.-]+\.(?:py|sql|md|sh|html|css|js|svg|txt|in|patch|json))`", text
     ):
-        if not any(list(ROOT.glob(room + path)) for room in ROOMS):
+        if not any(list(ROOT.glob(folder + path)) for folder in FOLDERS):
             wrong.append(f"file {path}")
     commands, targets = get_commands(), (ROOT / "Makefile").read_text()
     wrong += [f"manage.py {name}" for name in re.findall(r"manage\.py (\w+)", text) if name not in commands]
@@ -47,8 +47,8 @@ def test_whatever_a_document_names_is_there(page):
 def definitions() -> dict[str, str]:
     """Return the text of the modules by their short names (``reading``), joined where two share one."""
     found: dict[str, str] = {}
-    for room in ROOMS[1:-1]:
-        for path in (ROOT / room).rglob("*.py"):
+    for folder in FOLDERS[1:-1]:
+        for path in (ROOT / folder).rglob("*.py"):
             found[path.stem] = found.get(path.stem, "") + path.read_text()
     return found
 

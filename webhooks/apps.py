@@ -1,4 +1,4 @@
-"""The webhooks room as a Django app."""
+"""Django app of webhooks."""
 
 from django.apps import AppConfig
 

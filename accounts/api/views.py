@@ -1,4 +1,4 @@
-"""The gate of the WhatsAPI dialect: which counter a request counts against, and its limit a minute."""
+"""Base view of the classic API: which counter a request counts against, and its limit a minute."""
 
 from __future__ import annotations
 

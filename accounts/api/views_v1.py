@@ -1,4 +1,4 @@
-"""The gate of the Mojeeb dialect: each key's own counter, the plan that includes it, its scopes."""
+"""Base view of the v1 API: each key's own counter, the plan that includes it, its scopes."""
 
 from __future__ import annotations
 

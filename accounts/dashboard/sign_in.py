@@ -1,4 +1,4 @@
-"""The dashboard's doors: beginning, changing the account that is looked at, addresses that do not exist."""
+"""Ways into the dashboard: beginning, changing the account that is looked at, addresses that do not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The admin site itself: its title, and the door through which operators come in."""
+"""Admin site: its title, and how operators sign in."""
 
 from __future__ import annotations
 

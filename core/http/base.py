@@ -28,7 +28,7 @@ class DialectView(APIView):
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     #: set by each dialect's base view
     refuse: Callable[..., Response]
-    #: tells, for an authenticated request, the names that are counted, each with its limit a minute; the room
+    #: tells, for an authenticated request, the names that are counted, each with its limit a minute; the app
     #: that knows keys and plans sets it
     rate: Callable[[Request], Sequence[tuple[str, int]]] | None = None
     #: whether every answer says how the caller stands, or only a refusal for this reason
@@ -58,7 +58,7 @@ class DialectView(APIView):
             refuse_in_address(request.query_params)
 
     def allow(self, request: Request) -> None:
-        """Raise ``Refusal`` when the key may not do this; the room that knows keys and plans says when."""
+        """Raise ``Refusal`` when the key may not do this; the app that knows keys and plans says when."""
 
     def _count_refused(self, request: Request) -> None:
         """Tell also a caller that is known and not allowed how it stands (contract 1.7)."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from core import moments
 from core.errors import FieldError, Invalid
-from core.http.lookalikes import Door
+from core.http.lookalikes import Shape
 
 #: contract 1.3: country code and number, ASCII digits only
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
@@ -149,9 +149,9 @@ class Fields:
             return None
         return moment
 
-    def refuse_lookalikes(self, door: Door) -> None:
+    def refuse_lookalikes(self, shape: Shape) -> None:
         """Note the fields that are nearly one whose silence would do harm (``core.http.lookalikes``)."""
-        for name, said in door.misses(self.data):
+        for name, said in shape.misses(self.data):
             self.fault(name, said)
 
     def done(self) -> None:

@@ -100,7 +100,7 @@ _MEANT = "Not a field here. Did you mean {}?"
 HEADER = "Not a field of the body. Did you mean the header Idempotency-Key?"
 
 
-class Door:
+class Shape:
     """What one kind of request takes.
 
     ``takes`` are the dangerous fields that it knows, by their right names; ``instead`` is what to say of
@@ -191,7 +191,7 @@ def _one_slip(typed: str, word: str) -> bool:
 
 
 #: one message of the API without a version
-SEND = Door(
+SEND = Shape(
     {
         Danger.REHEARSAL: "dry_run",
         Danger.MOMENT: "sendAt",
@@ -205,7 +205,7 @@ SEND = Door(
 )
 _EACH = "Belongs into each message. Did you mean messages[].{}?"
 #: around the messages of a bulk
-BULK = Door(
+BULK = Shape(
     {},
     {
         Danger.REHEARSAL: _EACH.format("dry_run"),
@@ -219,7 +219,7 @@ BULK = Door(
 )
 _BESIDE = "Belongs beside this object, not into it. Did you mean {}?"
 #: inside of a message's template
-INSIDE = Door(
+INSIDE = Shape(
     {},
     {
         Danger.REHEARSAL: _BESIDE.format("dry_run"),
@@ -232,13 +232,13 @@ INSIDE = Door(
 _AT_ONCE = "Not a field here: this address sends at once. Did you mean sendAt of POST /send-message?"
 _FOR_LONG = "Not a field here. Did you mean expiresIn of POST /send-message?"
 #: the set-up's test message
-TRY = Door(
+TRY = Shape(
     {Danger.REHEARSAL: "dry_run"},
     {Danger.MOMENT: _AT_ONCE, Danger.END: _FOR_LONG, Danger.ONCE: HEADER},
     aliases=("dryRun",),
 )
 #: sending a failed message again, as it is
-AGAIN = Door(
+AGAIN = Shape(
     {},
     {
         Danger.REHEARSAL: "A message is sent again as it was: a real one for real. Leave this out.",
@@ -248,7 +248,7 @@ AGAIN = Door(
     },
 )
 #: one message under /v1
-SEND_V1 = Door(
+SEND_V1 = Shape(
     {Danger.REHEARSAL: "dry_run", Danger.TEMPLATE: "template"},
     {
         Danger.MOMENT: _AT_ONCE,
@@ -260,7 +260,7 @@ SEND_V1 = Door(
     aliases=("dryRun",),
 )
 #: inside of a message's text or template under /v1
-INSIDE_V1 = Door(
+INSIDE_V1 = Shape(
     {Danger.PICTURE: "header_media_url"},
     {
         Danger.REHEARSAL: _BESIDE.format("dry_run"),
@@ -270,7 +270,7 @@ INSIDE_V1 = Door(
     },
 )
 #: what changes a template at Meta
-MANAGE_V1 = Door(
+MANAGE_V1 = Shape(
     {},
     {
         Danger.REHEARSAL: "This changes the template at Meta; there is no rehearsal of it. "

@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 256 * 1024
 
 
 class JSONRenderer(BaseRenderer):
-    """Writes JSON with orjson; dates never reach it, faces write them as text."""
+    """Writes JSON with orjson; dates never reach it, views write them as text."""
 
     media_type = "application/json"
     format = "json"

@@ -1,4 +1,4 @@
-"""The front door of the Graph API: sorts out version, token, object and edge, then calls a route."""
+"""Entry of the Graph API: sorts out version, token, object and edge, then calls a route."""
 
 import contextlib
 import hashlib

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-# Importing the route modules registers their handlers with the front door.
+# Importing the route modules registers their handlers in devstack.meta.graph.
 from . import page, samples
 from .callbacks import Courier
 from .graph import COURIER, LIVES, WORLD, handle

@@ -1,4 +1,4 @@
-"""What the sending faces of both dialects share: a POST that happens once and wakes the engine."""
+"""Base of both APIs' sending views: a POST that happens once and wakes the engine."""
 
 from __future__ import annotations
 

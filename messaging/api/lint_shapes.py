@@ -1,4 +1,4 @@
-"""What the faces of the linter share: which template is meant, and findings as they are written."""
+"""Base of the linter's API views: which template is meant, and findings as they are written."""
 
 from __future__ import annotations
 

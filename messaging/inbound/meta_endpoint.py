@@ -1,4 +1,4 @@
-"""Meta's two doors: the handshake (GET) and the callbacks (POST), answered before anything is applied."""
+"""Meta's endpoint: the handshake (GET) and the callbacks (POST), answered before anything is applied."""
 
 from __future__ import annotations
 

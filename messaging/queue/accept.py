@@ -60,7 +60,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where messages come from: through which door, whose, with which key, from which number, in which batch.
+    """Where messages come from: through which API, whose, with which key, from which number, in which batch.
 
     Without a ``number`` they go out from the account's default one.
     """

@@ -1,4 +1,4 @@
-"""Who asks at a door learns neither from words nor from time whether an address is known; nor shuts it."""
+"""Who asks learns neither from words nor from time whether an address is known; nor locks its owner out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def reset(email: str, at: str) -> Any:
     return Client().post("/accounts/password/reset/", {"email": email}, REMOTE_ADDR=at)
 
 
-DOORS = {
+FORMS = {
     "sign in": lambda email, at: sign_in(email, WRONG, at=at),
     "sign up": sign_up,
     "reset": reset,
@@ -53,7 +53,7 @@ DOORS = {
 
 
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note each hash of a password that is worked out; it is what takes the time at these doors."""
+    """Note each hash of a password that is worked out; it is what takes the time here."""
     from django.contrib.auth.hashers import Argon2PasswordHasher as Hasher
 
     made: list[str] = []
@@ -68,15 +68,15 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_known_address_costs_as_many_hashes_and_mails_as_an_unknown_one(door, alice, monkeypatch):
+@pytest.mark.parametrize("form_name", FORMS)
+def test_a_known_address_costs_as_many_hashes_and_mails_as_an_unknown_one(form_name, alice, monkeypatch):
     made = hashes(monkeypatch)
     costs, answers = [], []
     without_password = make_person("keyless@example.com")
     for number, email in enumerate((alice.email, without_password.email, "nobody@example.com")):
         made.clear()
         mail.outbox.clear()
-        answer = DOORS[door](email, f"192.0.2.{number}")
+        answer = FORMS[form_name](email, f"192.0.2.{number}")
         costs.append((len(made), len(mail.outbox)))
         page = re.sub(r'(csrfmiddlewaretoken" value=|X-CSRFToken": )"\w+"', "", answer.content.decode())
         answers.append((answer.status_code, answer.headers.get("Location"), page.replace(email, "")))

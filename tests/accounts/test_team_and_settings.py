@@ -44,7 +44,7 @@ def test_an_invited_person_joins_with_the_address_it_was_sent_to(alice):
     wrong = signed_in(make_person("mallory@example.com"))
     assert wrong.post(link).status_code == 403
     bob = make_person("bob@example.com")
-    assert "Alice" in signed_in(bob).get("/app/start").content.decode(), "the offer waits at the door, too"
+    assert "Alice" in signed_in(bob).get("/app/start").content.decode(), "the offer waits at the start, too"
     assert signed_in(bob).post(link).headers["Location"] == "/app"
     assert alice.memberships.get(user=bob).role == "admin"
     assert signed_in(bob).get(link).status_code == 404, "a link works once"

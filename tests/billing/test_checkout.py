@@ -298,7 +298,7 @@ def test_the_stand_ins_pages_are_for_this_machine_and_its_own_forms_only(stripe,
     assert (foreign.status_code, rebound.status_code) == (403, 403)
 
 
-def test_a_core_refuses_what_a_face_did_not(stripe, account):
+def test_a_core_refuses_what_a_view_did_not(stripe, account):
     with pytest.raises(Invalid):
         checkout.begin_plan(account, "enterprise")
     with pytest.raises(Refusal):

@@ -162,7 +162,7 @@ def test_an_event_is_known_by_its_id_however_it_is_written(stripe):
     assert InboundEvent.objects.count() == 2
 
 
-def test_without_secrets_the_door_is_closed(settings):
+def test_without_secrets_the_endpoint_is_closed(settings):
     raw = json.dumps(some_event()).encode()
     header = signature(raw, [""], int(time.time()))
     for secret in ("", " , "):
@@ -172,7 +172,7 @@ def test_without_secrets_the_door_is_closed(settings):
     assert Client().get("/webhooks/stripe").status_code == 405
 
 
-def test_both_secrets_of_the_setting_open_the_door(stripe, settings):
+def test_both_secrets_of_the_setting_open_the_endpoint(stripe, settings):
     settings.STRIPE_WEBHOOK_SECRET = "whsec_new, " + seed.WEBHOOK_SECRET
     assert stripe.send(some_event(id="evt_a")).status_code == 200
     assert stripe.send(some_event(id="evt_b"), secret="whsec_new").status_code == 200

@@ -323,7 +323,7 @@ def test_a_paid_checkout_whose_event_was_lost_is_found_at_night(stripe, account,
 
 
 def another_agent(account):
-    """Add an agent as a face does."""
+    """Add an agent as a view does."""
     with overview.room_for_agent(account):
         return Agent.objects.create(account=account, name="Another")
 

@@ -349,7 +349,7 @@ def test_a_report_that_came_too_early_is_kept(stage):
     assert stage.row(message).status == Status.DELIVERED
 
 
-# --- Meta's door
+# --- Meta's endpoint
 
 
 def test_an_unsigned_callback_is_refused(stage):

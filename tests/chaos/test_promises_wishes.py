@@ -15,7 +15,7 @@ from tests.support.v1 import MESSAGES
 HELLO = {"to": "14156660001", "message": "Hello"}
 
 
-def test_a_rehearsal_reaches_nobody_through_any_door(stage):
+def test_a_rehearsal_reaches_nobody_through_any_endpoint(stage):
     stage.account.connections.update(display_phone="15557654321")
     api, name = factories.api(stage.account), "dryRun"
     v1 = {"from": "+15557654321", "to": "+14156660001", "text": {"body": "Hello"}}

@@ -1,4 +1,4 @@
-"""No page of the operators' admin shows anything that opens a door: a canary for every secret there is."""
+"""No page of the operators' admin shows anything that gives access: a canary for every secret there is."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_other_unknown_fields_stay_ignored_and_so_does_a_null(ready, name):
 
 @pytest.mark.parametrize("name", ["dry_run", "dryRun"])
 @pytest.mark.django_db(transaction=True)
-def test_a_rehearsal_is_one_at_every_door_under_either_name(meta, alice, org, name):
+def test_a_rehearsal_is_one_at_every_endpoint_under_either_name(meta, alice, org, name):
     who = org.api()
     for answer in (
         send(alice, TEXT | {name: True}),

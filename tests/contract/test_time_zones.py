@@ -38,7 +38,7 @@ def next_odd(*, is_gap: bool) -> datetime:
 @pytest.mark.parametrize(
     "zone", ["Europe/Berlin", "Africa/Cairo", "Asia/Kolkata", "America/Sao_Paulo", "UTC"]
 )
-def test_a_local_time_is_read_in_its_zone_at_both_doors(ready, zone):
+def test_a_local_time_is_read_in_its_zone_by_both_endpoints(ready, zone):
     local = (timezone.now() + timedelta(days=30)).replace(hour=12, tzinfo=None, microsecond=0)
     body = TEXT | {"sendAt": local.isoformat(), "timezone": zone}
     assert send(ready, body).status_code == 202

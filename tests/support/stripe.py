@@ -57,11 +57,11 @@ class Stripe:
         return [event for event in self.events if event["type"] == kind][-1]
 
     def send(self, event: Object, *, secret: str = seed.WEBHOOK_SECRET, at: int | None = None) -> Any:
-        """Carry one event to the service's door."""
+        """Carry one event to the service's endpoint."""
         return self.send_bytes(json.dumps(event).encode(), secret=secret, at=at)
 
     def send_bytes(self, raw: bytes, *, secret: str = seed.WEBHOOK_SECRET, at: int | None = None) -> Any:
-        """Carry bytes that Stripe has signed to the service's door."""
+        """Carry bytes that Stripe has signed to the service's endpoint."""
         signed = signature(raw, [secret], int(time.time()) if at is None else at)
         return Client().generic(
             "POST", PATH, raw, content_type="application/json", HTTP_STRIPE_SIGNATURE=signed

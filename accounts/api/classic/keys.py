@@ -1,4 +1,4 @@
-"""The WhatsAPI face of keys: list them, make another, revoke one."""
+"""Classic API views of keys: list them, make another, revoke one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
 from core.http.classic import ok, when
 from core.http.fields import ID, Fields
-from core.http.lookalikes import Danger, Door
+from core.http.lookalikes import Danger, Shape
 from core.http.openapi import answers
 from core.http.wire import body_of
 
@@ -39,7 +39,7 @@ _NO_SUCH_LIMIT = (
     "A key cannot be limited in this way, so none was made. Limit it with scopes, rateLimitPerMinute or "
     "expiresAt; keys for certain agents are made in the dashboard."
 )
-_DOOR = Door(
+_DOOR = Shape(
     {Danger.END: "expiresAt", Danger.ZONE: "timezone", Danger.RIGHTS: "scopes"},
     fields=_FIELDS,
     alike=_ALIKE,

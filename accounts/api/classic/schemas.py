@@ -1,4 +1,4 @@
-"""The shapes of the accounts face, for OpenAPI."""
+"""OpenAPI shapes of accounts in the classic API."""
 
 from __future__ import annotations
 

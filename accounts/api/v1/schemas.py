@@ -1,4 +1,4 @@
-"""The shapes of the Mojeeb face of accounts, for OpenAPI."""
+"""OpenAPI shapes of accounts in the v1 API."""
 
 from __future__ import annotations
 

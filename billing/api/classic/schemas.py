@@ -1,4 +1,4 @@
-"""The shapes of the billing face, for OpenAPI."""
+"""OpenAPI shapes of billing in the classic API."""
 
 from __future__ import annotations
 

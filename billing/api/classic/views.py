@@ -1,4 +1,4 @@
-"""The WhatsAPI face of billing: checkout, portal, usage."""
+"""Classic API views of billing: checkout, portal, usage."""
 
 from __future__ import annotations
 

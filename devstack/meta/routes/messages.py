@@ -42,7 +42,7 @@ async def messages(call: Call) -> Any:
 
 @route("POST", "number", "marketing_messages")
 async def marketing_messages(call: Call) -> Any:
-    """The marketing door: the same call, open to marketing templates alone."""
+    """The marketing endpoint: the same call, open to marketing templates alone."""
     need_scope(call, "whatsapp_business_messaging")
     number: Number = call.node
     raw = await call.raw()

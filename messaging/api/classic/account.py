@@ -1,4 +1,4 @@
-"""The WhatsAPI face of accounts: register, who am I, credentials, rotate."""
+"""Classic API views of accounts: register, who am I, credentials, rotate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accounts.registration import check_email, register
 from core.errors import Invalid, invalid
 from core.http.classic import WhatsAPIView, ok
 from core.http.fields import Fields
-from core.http.lookalikes import Danger, Door
+from core.http.lookalikes import Danger, Shape
 from core.http.openapi import answers
 from core.http.wire import body_of
 from core.secret import Secret
@@ -44,7 +44,7 @@ _KEEPS_ITS_RIGHTS = (
     "POST /auth/me/keys and revoke this one."
 )
 #: a key's successor; somebody may want it to be narrower than the old one
-_SUCCESSOR = Door(
+_SUCCESSOR = Shape(
     {Danger.GRACE: "graceSeconds"},
     {Danger.RIGHTS: _KEEPS_ITS_RIGHTS, Danger.END: _KEEPS_ITS_RIGHTS},
     alike=dict.fromkeys(("agentIds", "rateLimitPerMinute"), ""),

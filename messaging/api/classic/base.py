@@ -1,4 +1,4 @@
-"""What the WhatsAPI faces of messaging share: accepting once, finding."""
+"""Base of the classic API views of messaging: accepting once, finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The WhatsAPI face of media: upload a file, get the id to send it by."""
+"""Classic API views of media: upload a file, get the id to send it by."""
 
 from __future__ import annotations
 

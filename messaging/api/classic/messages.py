@@ -1,4 +1,4 @@
-"""The WhatsAPI face of sending: one message, many, again, not at all."""
+"""Classic API views of sending: one message, many, again, not at all."""
 
 from __future__ import annotations
 

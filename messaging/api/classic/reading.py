@@ -1,4 +1,4 @@
-"""The WhatsAPI face of reading: one message, lists, batches, the CSV export, statistics."""
+"""Classic API views of reading: one message, lists, batches, the CSV export, statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes of the messaging face, for OpenAPI."""
+"""OpenAPI shapes of messaging in the classic API."""
 
 from __future__ import annotations
 

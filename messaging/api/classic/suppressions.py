@@ -1,4 +1,4 @@
-"""The WhatsAPI face of the suppression list, and the set-up's test message."""
+"""Classic API views of the suppression list, and the set-up's test message."""
 
 from __future__ import annotations
 

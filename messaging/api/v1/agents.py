@@ -1,4 +1,4 @@
-"""The Mojeeb face of accounts: its agents, and the numbers that each sends from."""
+"""v1 API views of accounts: its agents, and the numbers that each sends from."""
 
 from __future__ import annotations
 

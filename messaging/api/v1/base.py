@@ -1,4 +1,4 @@
-"""What the Mojeeb faces of messaging share: sending once, reading fields one by one, a message as shown."""
+"""Base of the v1 API views of messaging: sending once, reading fields one by one, a message as shown."""
 
 from __future__ import annotations
 
@@ -164,9 +164,9 @@ def read_flag(data: Mapping[str, Any], name: str, *, alias: str) -> bool:
     return bool(value or other)
 
 
-def refuse_lookalikes(data: Mapping[str, Any], door: lookalikes.Door, *, path: str = "") -> None:
+def refuse_lookalikes(data: Mapping[str, Any], shape: lookalikes.Shape, *, path: str = "") -> None:
     """Refuse the first field that is nearly one whose silence would do harm (``core.http.lookalikes``)."""
-    for name, said in door.misses(data):
+    for name, said in shape.misses(data):
         raise invalid(f"{path}{name}", said)
 
 

@@ -1,4 +1,4 @@
-"""The Mojeeb face of the linter: what would Meta refuse of these values, before anything is sent."""
+"""v1 API views of the linter: what would Meta refuse of these values, before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Mojeeb face of template management: make, change, delete, and upload a header's example."""
+"""v1 API views of template management: make, change, delete, and upload a header's example."""
 
 from __future__ import annotations
 

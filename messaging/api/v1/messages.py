@@ -1,4 +1,4 @@
-"""The Mojeeb face of sending a text."""
+"""v1 API view that sends a text."""
 
 from __future__ import annotations
 

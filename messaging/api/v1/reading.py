@@ -1,4 +1,4 @@
-"""The Mojeeb face of reading: one message, many at once."""
+"""v1 API views of reading: one message, many at once."""
 
 from __future__ import annotations
 

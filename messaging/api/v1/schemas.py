@@ -1,4 +1,4 @@
-"""The shapes of the Mojeeb face of messaging, for OpenAPI."""
+"""OpenAPI shapes of messaging in the v1 API."""
 
 from __future__ import annotations
 

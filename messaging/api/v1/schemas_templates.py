@@ -1,4 +1,4 @@
-"""The shapes of the Mojeeb face of linting and managing templates, for OpenAPI."""
+"""OpenAPI shapes of linting and managing templates in the v1 API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Mojeeb face of templates: send one, list them."""
+"""v1 API views of templates: send one, list them."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def test_it_refuses_another_language_and_an_incomplete_template(meta, refused):
     refused(meta.send(base | {"template": "hello_world"}), 100)
 
 
-def test_it_opens_the_marketing_door_to_marketing_templates_alone(meta, refused):
+def test_it_opens_the_marketing_endpoint_to_marketing_templates_alone(meta, refused):
     path = f"{meta.number.phone_number_id}/marketing_messages"
     part = {"name": "product_photo", "language": {"code": "en_US"}, "components": [_IMAGE, _body("x")]}
     body = {"messaging_product": "whatsapp", "to": meta.customer(), "type": "template", "template": part}

@@ -74,7 +74,7 @@ def test_it_takes_either_secret_during_a_rotation():
 
 
 @pytest.mark.parametrize("secrets", [[], [Secret("")], [Secret(""), Secret("")]])
-def test_without_a_secret_the_door_is_closed(secrets):
+def test_without_a_secret_the_endpoint_is_closed(secrets):
     assert not signature_ok(RAW, signed(secret=""), secrets)
     assert not signature_ok(RAW, "sha256=", secrets)
     assert not signature_ok(RAW, None, secrets)

@@ -1,4 +1,4 @@
-"""What the WhatsAPI faces of webhooks share: ids in paths."""
+"""Base of the classic API views of webhooks: ids in paths."""
 
 from __future__ import annotations
 

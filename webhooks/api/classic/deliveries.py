@@ -1,4 +1,4 @@
-"""The WhatsAPI face of the log: what was delivered, once more, all of a time, a test event."""
+"""Classic API views of the delivery log: what was delivered, once more, all of a time, a test event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accounts.api.views import KeyView
 from accounts.authentication import caller
 from core.http.classic import ok, when
 from core.http.fields import Fields
-from core.http.lookalikes import Danger, Door
+from core.http.lookalikes import Danger, Shape
 from core.http.openapi import answers
 from core.http.query import Query
 from core.http.wire import body_of
@@ -66,7 +66,7 @@ _REPLAY_ALIKE = {
     **dict.fromkeys(("limit", "events", "event", "eventTypes", "types", "ids"), ""),
 }
 _NO_SUCH_CHOICE = "A replay is chosen by since, until and which; nothing was done."
-_REPLAY = Door(
+_REPLAY = Shape(
     {Danger.ZONE: "timezone"},
     {Danger.REHEARSAL: "There is no rehearsal of a replay; nothing was done. Leave this out."},
     fields=("since", "until", "which"),

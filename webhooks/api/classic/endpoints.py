@@ -1,4 +1,4 @@
-"""The WhatsAPI face of endpoints: the default one, more of them, their secrets."""
+"""Classic API views of endpoints: the default one, more of them, their secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accounts.plans import LIMITS, Plan
 from core.errors import FieldError
 from core.http.classic import ok, when
 from core.http.fields import Fields
-from core.http.lookalikes import Door
+from core.http.lookalikes import Shape
 from core.http.openapi import answers
 from core.http.wire import body_of
 from webhooks.api.classic import schemas
@@ -32,7 +32,7 @@ _ALIKE = {
     **dict.fromkeys(("agent", "agents", "agentIds", "numbers", "phoneNumberIds", "statuses"), ""),
 }
 _NO_SUCH_FILTER = "An endpoint cannot be narrowed in this way; choose its events. Nothing was done."
-_DOOR = Door(
+_DOOR = Shape(
     {},
     fields=("url", "description", "events", "headers", "enabled"),
     alike=_ALIKE,

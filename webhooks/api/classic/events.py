@@ -1,4 +1,4 @@
-"""The WhatsAPI face of events: what an endpoint is told, to be asked for."""
+"""Classic API views of events: what an endpoint is told, to be asked for."""
 
 from __future__ import annotations
 

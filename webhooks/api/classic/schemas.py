@@ -1,4 +1,4 @@
-"""The shapes of the endpoints face, for OpenAPI."""
+"""OpenAPI shapes of endpoints in the classic API."""
 
 from __future__ import annotations
 
