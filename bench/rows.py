@@ -88,7 +88,7 @@ class Rows:
         pattern = Message.objects.create(
             account_id=sender.account_id,
             connection_id=sender.connection_id,
-            source=Message.Source.WHATSAPI,
+            source=Message.Source.CLASSIC,
             recipient="14155550000",
             type="text",
             body=_BODY,

@@ -110,8 +110,8 @@ class Message(models.Model):
     class Source(models.TextChoices):
         """Who made the row."""
 
-        WHATSAPI = "whatsapi"
-        MOJEEB = "mojeeb"
+        CLASSIC = "whatsapi"
+        V1 = "mojeeb"
         DASHBOARD = "dashboard"
         META = "meta"
 

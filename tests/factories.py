@@ -120,7 +120,7 @@ def make_message(
     message = Message.objects.create(
         account=account,
         **{
-            "source": Message.Source.WHATSAPI,
+            "source": Message.Source.CLASSIC,
             "recipient": recipient,
             "type": "text",
             "body": "Hello",
@@ -142,7 +142,7 @@ def faulty_fields(answer: Any) -> list[str]:
 
 
 def refusal(error: str, page: str) -> dict[str, Any]:
-    """Return the WhatsAPI dialect's answer to a refusal that names no fields."""
+    """Return the classic API's answer to a refusal that names no fields."""
     return {
         "success": False,
         "error": error,

@@ -11,7 +11,7 @@ from accounts.keys import MOST_PER_MINUTE
 from accounts.models import Account, ApiKey
 from accounts.plans import LIMITS, Plan
 from core.errors import Refusal
-from core.http.classic import WhatsAPIView
+from core.http.classic import ClassicView
 from core.http.clientip import bucket, client_ip
 
 #: contract 2.2: sending, and today also looking up what was sent
@@ -71,7 +71,7 @@ def refuse_unscoped(key: ApiKey, wanted: Sequence[str]) -> None:
         )
 
 
-class KeyView(WhatsAPIView):
+class KeyView(ClassicView):
     """A view that is called with an API key, counted by its account and allowed by its scopes.
 
     ``scope`` is what a key needs besides ``*``; None: only ``*`` will do (the account itself, its keys,

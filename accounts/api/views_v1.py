@@ -6,7 +6,7 @@ from rest_framework.request import Request
 
 from accounts.api.views import READ, SEND, refuse_below_pro, refuse_unscoped, requests_per_minute
 from accounts.authentication import caller, key_of
-from core.http.v1 import MojeebView
+from core.http.v1 import V1DialectView
 
 __all__ = ["READ", "REQUESTS_PER_MINUTE", "SEND", "V1View"]
 
@@ -20,7 +20,7 @@ def by_key(request: Request) -> list[tuple[str, int]]:
     return [(f"v1:{key.window}", requests_per_minute(key, caller(request), REQUESTS_PER_MINUTE))]
 
 
-class V1View(MojeebView):
+class V1View(V1DialectView):
     """A view below ``/v1``.
 
     Any of the scopes opens it (``reads`` for GET, ``writes`` for the rest), and the first is the one that

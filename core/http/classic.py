@@ -1,4 +1,4 @@
-"""The WhatsAPI dialect: its envelope, its status codes, its timestamps."""
+"""Classic API: its envelope, its status codes, its timestamps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.errors import Invalid, Refusal
 from core.http.base import DialectView
 from core.http.wire import doc_url, when
 
-__all__ = ["STATUS", "WhatsAPIView", "enveloped", "error_body", "ok", "when"]
+__all__ = ["STATUS", "ClassicView", "enveloped", "error_body", "ok", "when"]
 
 # The words of the core and the HTTP status that this dialect has for them (contract 1.4).
 STATUS = {
@@ -67,7 +67,7 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
     return body
 
 
-class WhatsAPIView(DialectView):
+class ClassicView(DialectView):
     """Base of every view that speaks this dialect."""
 
     @staticmethod

@@ -10,7 +10,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
-from core.http.v1 import MojeebView
+from core.http.v1 import V1DialectView
 
 _MEANINGS = {
     200: "OK",
@@ -112,7 +112,7 @@ class HermodSchema(AutoSchema):
         self, status_code: str, direction: str = "response"
     ) -> dict[str, dict[str, Any]]:
         headers: dict[str, Any] = super()._get_response_headers_for_code(status_code, direction)
-        v1 = isinstance(self.view, MojeebView)
+        v1 = isinstance(self.view, V1DialectView)
         if (status_code.startswith("2") and not v1) or status_code == "429":
             headers |= _RATE_HEADERS
         if v1:

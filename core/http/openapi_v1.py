@@ -1,4 +1,4 @@
-"""OpenAPI of the Mojeeb dialect: its error envelope, the failures its operations share, its own document."""
+"""OpenAPI of the v1 API: its error envelope, the failures its operations share, its own document."""
 
 from __future__ import annotations
 

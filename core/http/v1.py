@@ -1,4 +1,4 @@
-"""The Mojeeb dialect (``/v1/…``): its envelope, its types and codes, its status for each."""
+"""v1 API (``/v1/…``): its envelope, its types and codes, its status for each."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def refused(refusal: Refusal) -> tuple[dict[str, Any], int, dict[str, str]]:
     return error_body(refusal), status, headers
 
 
-class MojeebView(DialectView):
+class V1DialectView(DialectView):
     """Base of every view that speaks this dialect.
 
     Order of checks (J43): key, account, rate, ``allow`` (plan, scope), then the request itself.

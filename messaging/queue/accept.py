@@ -153,7 +153,7 @@ def sender_of(origin: Origin, drafts: Sequence[Draft]) -> Connection | None:
     if not origin.is_test and not all(draft.dry_run for draft in drafts):
         if number is None:
             raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
-        if origin.source != Message.Source.MOJEEB:  # J52: its document promises 202, so the message waits
+        if origin.source != Message.Source.V1:  # J52: its document promises 202, so the message waits
             refuse_while_paused(number)
     return number
 

@@ -116,7 +116,7 @@ def _page(found: list[Message], limit: int, total: int | None) -> Page:
 
 def sent_with_v1(account: Account, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Message]:
     """Return those of these messages that were sent through ``/v1``, which shows no others (contract 2.3)."""
-    rows = Message.objects.filter(account=account, pk__in=ids, source=Message.Source.MOJEEB)
+    rows = Message.objects.filter(account=account, pk__in=ids, source=Message.Source.V1)
     return {message.pk: message for message in rows}
 
 

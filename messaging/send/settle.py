@@ -109,7 +109,7 @@ def _successor(claim: Claim) -> Connection | None:
 
     There the caller named the number, and another brand's number must not speak in its place.
     """
-    named = Message.objects.filter(pk=claim.id, source=Message.Source.MOJEEB).exists()
+    named = Message.objects.filter(pk=claim.id, source=Message.Source.V1).exists()
     if named and claim.sender is not None:
         return Connection.objects.filter(
             account_id=claim.account_id, phone_number_id=claim.sender.phone_number_id, removed_at=None

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Account, ApiKey, Connection
-from core.http.classic import WhatsAPIView
+from core.http.classic import ClassicView
 from messaging.models import Message
 from tests.factories import Api, api, connect, make_account, make_key, refusal, without_trace
 
@@ -30,12 +30,12 @@ BODIES = {"/auth/me/credentials": CREDENTIALS, "/send-message": SEND, "/messages
 def calls() -> Iterator[tuple[str, str]]:
     """Every call of this dialect that needs a key, found in the addresses themselves: none is forgotten."""
 
-    def walk(patterns: list, before: str) -> Iterator[tuple[str, type[WhatsAPIView]]]:
+    def walk(patterns: list, before: str) -> Iterator[tuple[str, type[ClassicView]]]:
         for pattern in patterns:
             here = before + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
                 yield from walk(pattern.url_patterns, here)
-            elif issubclass(getattr(pattern.callback, "cls", object), WhatsAPIView):
+            elif issubclass(getattr(pattern.callback, "cls", object), ClassicView):
                 yield here, pattern.callback.cls
 
     for path, view in walk(get_resolver().url_patterns, "/"):
@@ -60,7 +60,7 @@ WRONG = {
     "quotes": f'Bearer "{KEY}"',
     "a malformed key": "Bearer sk_live_x",
     "an unknown key": f"Bearer {KEY}",
-    "an unknown Mojeeb key": f"Bearer {keys.new_mk()}",
+    "an unknown v1 key": f"Bearer {keys.new_mk()}",
     "a key of another case": f"Bearer {KEY.upper()}",
     "100 kB": f"Bearer sk_live_{'0' * 100_000}",
     "beyond ASCII": "Bearer sk_live_é",

@@ -143,7 +143,7 @@ def test_one_wrong_character_anywhere_is_no_key() -> None:
 
 
 def test_scoped_keys_are_listed_by_the_other_dialect_and_can_be_revoked_there(org: Customer) -> None:
-    """WhatsAPI's /auth/me/keys stays true."""
+    """The classic /auth/me/keys stays true."""
     key, secret = keys.create(org.account, name="Server", kind=ApiKey.Kind.MK_TEST)
     who = factories.api(org.account)
     (shown,) = [one for one in who.get("/auth/me/keys").json()["data"] if one["id"] == str(key.pk)]

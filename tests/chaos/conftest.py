@@ -47,7 +47,7 @@ class Stage:
                 **{
                     "account": self.account,
                     "connection": self.number,
-                    "source": Message.Source.WHATSAPI,
+                    "source": Message.Source.CLASSIC,
                     "recipient": f"1415666{1000 + index}",
                     "type": "text",
                     "content": {"type": "text", "text": {"body": "Hello"}},

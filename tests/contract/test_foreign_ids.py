@@ -87,7 +87,7 @@ def everything(name: str, phone: str) -> Everything:
     message = factories.make_message(
         account,
         status=Status.FAILED,
-        source=Message.Source.MOJEEB,
+        source=Message.Source.V1,
         connection=number,
         agent_id=agent.pk,
         contact=contact,

@@ -7,8 +7,8 @@ import pytest
 from accounts.models import ApiKey, Connection
 from messaging.models import Message, Status
 from tests.factories import api, faulty_fields, make_message
+from tests.support.classic import TEMPLATE, TEXT, later, send
 from tests.support.v1 import MESSAGES, TEMPLATES, refused
-from tests.support.whatsapi import TEMPLATE, TEXT, later, send
 
 pytestmark = pytest.mark.django_db
 

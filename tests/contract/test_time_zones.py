@@ -11,7 +11,7 @@ from django.utils import timezone
 from core import moments
 from messaging.models import Message
 from tests.factories import api, faulty_fields, make_message
-from tests.support.whatsapi import TEXT, later, send
+from tests.support.classic import TEXT, later, send
 
 pytestmark = pytest.mark.django_db
 

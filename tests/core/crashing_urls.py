@@ -8,13 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config import urls
-from core.http.classic import WhatsAPIView, ok
+from core.http.classic import ClassicView, ok
 
 #: must not be seen outside; shaped like nothing that a log would mask
 CANARY = "canary-in-the-exception"
 
 
-class CrashingAPI(WhatsAPIView):
+class CrashingAPI(ClassicView):
     """An API view with a bug."""
 
     authentication_classes = []
@@ -24,7 +24,7 @@ class CrashingAPI(WhatsAPIView):
         raise RuntimeError(CANARY)
 
 
-class UnwritableAPI(WhatsAPIView):
+class UnwritableAPI(ClassicView):
     """An API view whose answer cannot be written as JSON."""
 
     authentication_classes = []

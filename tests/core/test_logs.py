@@ -13,9 +13,9 @@ META = "EAAJB" + "ZC7xq0Abc9" * 10
 SECRETS = {
     "a Meta token": META,
     "a short Meta token": "EAA" + "b" * 16,
-    "a WhatsAPI key": "sk_live_" + "0123456789abcdef" * 3,
-    "a Mojeeb key": "mk_live_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
-    "a Mojeeb test key": "mk_test_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
+    "a classic key": "sk_live_" + "0123456789abcdef" * 3,
+    "a v1 key": "mk_live_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
+    "a v1 test key": "mk_test_8aB3cDe4FgH5iJ6kLm7nOp_a1b2c3d4e5",
     "a Stripe test key": "sk_test_" + "51Habc" * 8,
     "a restricted Stripe key": "rk_live_" + "51Habc" * 8,
     "a webhook secret": "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD/A==",

@@ -127,7 +127,7 @@ def make_many(account: Account, number: Connection, count: int, *, status: Statu
                 account=account,
                 connection=number,
                 contact=one,
-                source=Message.Source.WHATSAPI,
+                source=Message.Source.CLASSIC,
                 recipient=one.phone or "",
                 type="text",
                 body="Hello",

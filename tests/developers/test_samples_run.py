@@ -43,7 +43,7 @@ def _message(alice: Account, number: Connection, sample: str) -> str:
     wanted = next((status for word, status in state.items() if f"/{word}" in sample), Status.SENT)
     later = timezone.now() + timedelta(hours=1)
     waits = {"due_at": later, "scheduled_for": later} if wanted == Status.SCHEDULED else {}
-    source = Message.Source.MOJEEB if "/v1/" in sample else Message.Source.WHATSAPI
+    source = Message.Source.V1 if "/v1/" in sample else Message.Source.CLASSIC
     return str(factories.make_message(alice, connection=number, status=wanted, source=source, **waits).pk)
 
 

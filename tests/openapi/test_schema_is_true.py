@@ -89,9 +89,7 @@ def real(pro: Account, message: Message, number: Connection) -> dict[str, str]:
     )
     batch = Batch.objects.create(account=pro, total=1, created_at=timezone.now())
     suppressions.suppress(pro.pk, "14155550000", reason=Suppression.Reason.MANUAL)
-    v1 = factories.make_message(
-        pro, source=Message.Source.MOJEEB, connection=number, agent_id=number.agent_id
-    )
+    v1 = factories.make_message(pro, source=Message.Source.V1, connection=number, agent_id=number.agent_id)
     endpoint, _ = endpoints.create(pro, endpoints.Given(url="https://hooks.example.com/"))
     test = delivery_log.send_test(pro, endpoint.pk)
     Delivery.objects.filter(pk=test.pk).update(status=Delivery.Status.FAILED, due_at=None)

@@ -147,7 +147,7 @@ def ref_of(message: Message) -> str:
 def queue(account: Account, *, to: str = "", what: Any = None, **more: Any) -> Message:
     """Queue one message as the API does and return its row."""
     draft = Draft(to=to or person(), what=what or RawTemplate("hello_world", "en_US"), **more)
-    origin = accept.Origin(Message.Source.WHATSAPI, account)
+    origin = accept.Origin(Message.Source.CLASSIC, account)
     (draft,) = named_values.fill_all(origin, [draft])
     return Message.objects.get(pk=accept.queue(origin, draft).id)
 
@@ -156,7 +156,7 @@ def queue_many(account: Account, count: int, **more: Any) -> list[Message]:
     """Queue several messages to as many people."""
     what = more.pop("what", None) or RawTemplate("hello_world", "en_US")
     drafts = [Draft(to=person(), what=what) for _ in range(count)]
-    queued = accept.queue_many(accept.Origin(Message.Source.WHATSAPI, account, **more), drafts)
+    queued = accept.queue_many(accept.Origin(Message.Source.CLASSIC, account, **more), drafts)
     return list(Message.objects.filter(pk__in=[one.id for one in queued]).order_by("pk"))
 
 
@@ -302,7 +302,7 @@ def make_due(number: Connection | None, count: int = 1, **fields: Any) -> list[M
             **{
                 "account": account,
                 "connection": number,
-                "source": Message.Source.WHATSAPI,
+                "source": Message.Source.CLASSIC,
                 "recipient": person(),
                 "type": "text",
                 "content": {"type": "text", "text": {"body": "Hello"}},

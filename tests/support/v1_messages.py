@@ -28,5 +28,5 @@ def sent(org: Customer, **fields: Any) -> Message:
     """Store a message of this API that stands as told."""
     return make_message(
         org.account,
-        **{"source": Message.Source.MOJEEB, "connection": org.number, "agent_id": org.agent.pk} | fields,
+        **{"source": Message.Source.V1, "connection": org.number, "agent_id": org.agent.pk} | fields,
     )

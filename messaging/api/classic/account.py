@@ -17,7 +17,7 @@ from accounts.authentication import caller, key_of
 from accounts.models import Account
 from accounts.registration import check_email, register
 from core.errors import Invalid, invalid
-from core.http.classic import WhatsAPIView, ok
+from core.http.classic import ClassicView, ok
 from core.http.fields import Fields
 from core.http.lookalikes import Danger, Shape
 from core.http.openapi import answers
@@ -52,7 +52,7 @@ _SUCCESSOR = Shape(
 )
 
 
-class Register(WhatsAPIView):
+class Register(ClassicView):
     """``POST /auth/register``."""
 
     authentication_classes = []

@@ -177,7 +177,7 @@ class SendMessage(KeyView):
             return once.given_or(refusal)
         with once.first() as sending:
             if sending.is_first:
-                origin = Origin(Message.Source.WHATSAPI, caller(request), key_of(request))
+                origin = Origin(Message.Source.CLASSIC, caller(request), key_of(request))
                 queued = accept.queue(origin, draft)
                 answer = {
                     "id": str(queued.id),
@@ -227,7 +227,7 @@ class SendBulk(KeyView):
             return once.given_or(refusal)
         with once.first() as sending:
             if sending.is_first:
-                origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
+                origin = Origin(Message.Source.CLASSIC, account, key_of(request))
                 real = not origin.is_test and not all(draft.dry_run for draft in drafts)
                 answer = _batch_object(*accept.queue_batch(origin, drafts))
                 sending.respond(202, enveloped(answer | told(sending_number(account), real=real)))

@@ -145,7 +145,7 @@ class TestMessage(KeyView):
             return once.given_or(refusal)
         with once.first() as sending:
             if sending.is_first:
-                origin = Origin(Message.Source.WHATSAPI, account, key_of(request))
+                origin = Origin(Message.Source.CLASSIC, account, key_of(request))
                 queued = accept.queue(origin, Draft(to=to, what=HELLO_WORLD, dry_run=dry_run))
                 state = {**account.onboarding, "firstMessageQueued": True}
                 Account.objects.filter(pk=account.pk).update(onboarding=state)

@@ -84,7 +84,7 @@ class Send(V1View):
         if agent_id is None:
             agent_id = agents.default_agent(account).pk  # sk_ keys come from an API without agents
         number = agents.sender(account, key, agent_id=agent_id, phone=phone)
-        origin = Origin(Message.Source.MOJEEB, account, key, number)
+        origin = Origin(Message.Source.V1, account, key, number)
         (draft,) = fill_all(origin, [draft])  # may ask Meta, which must not happen while the key is held
         with once.first() as sending:
             if sending.is_first:

@@ -1,4 +1,4 @@
-"""Reading templates and their values as the Mojeeb dialect writes them: flat maps, buttons by index."""
+"""Reader of templates and their values as the v1 API writes them: flat maps, buttons by index."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_template_that_meta_refuses_is_read_again_once_a_minute(meta, number):
 
 
 def origin(number):
-    return Origin(Message.Source.WHATSAPI, number.account, number=number)
+    return Origin(Message.Source.CLASSIC, number.account, number=number)
 
 
 def filled(name="order_ready", **values):

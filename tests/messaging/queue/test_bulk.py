@@ -14,7 +14,7 @@ from messaging.models import Batch, Message, MessageEvent
 from messaging.queue import accept
 from tests.factories import api, connect, faulty_fields, make_account
 from tests.support import meta as support
-from tests.support.whatsapi import later
+from tests.support.classic import later
 
 pytestmark = pytest.mark.django_db
 

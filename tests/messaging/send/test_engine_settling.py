@@ -171,7 +171,7 @@ def test_a_message_of_v1_never_goes_out_from_a_number_that_was_not_named(meta, a
     """Its caller chose the number; the same number connected again may send it, no other."""
     meta.connect(alice, 1)
     first, second = queue_many(alice, 2)
-    Message.objects.filter(account=alice).update(source=Message.Source.MOJEEB)
+    Message.objects.filter(account=alice).update(source=Message.Source.V1)
     meta.connect(alice, 2)
     Message.objects.filter(pk=second.pk).update(due_at=timezone.now() + timedelta(hours=1))
     drain()

@@ -7,6 +7,7 @@ import pytest
 from accounts.models import Connection
 from messaging.models import Message
 from messaging.send import outcomes
+from tests.support.classic import shown
 from tests.support.meta import (
     drain,
     history,
@@ -21,7 +22,6 @@ from tests.support.meta import (
     status_for,
     status_of,
 )
-from tests.support.whatsapi import shown
 
 PROMISES = ("by itself", "Nothing to do", "waiting messages", "stays paused", "resume")
 

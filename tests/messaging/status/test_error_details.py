@@ -48,7 +48,7 @@ def test_without_them_or_without_a_failure_they_are_null(fields):
 
 
 def test_v1_has_them_only_when_there_are_any(org):
-    fields = {"source": Message.Source.MOJEEB, "agent_id": org.agent.pk, "connection": org.number}
+    fields = {"source": Message.Source.V1, "agent_id": org.agent.pk, "connection": org.number}
     told = make_message(org.account, **FAILED, **fields)
     silent = make_message(org.account, **FAILED | {"error_detail": None}, **fields)
     who = org.api()

@@ -360,7 +360,7 @@ def test_a_classic_key_that_names_no_agent_has_the_default_one(org):
 
 def test_only_messages_of_this_api_are_shown(org):
     """Contract 2.3: not those of the other API, not what came in, not the dashboard's."""
-    for source in set(Message.Source) - {Message.Source.MOJEEB}:
+    for source in set(Message.Source) - {Message.Source.V1}:
         refused(org.api().get(f"{MESSAGES}/{sent(org, source=source).pk}"), 404, "message_not_found")
 
 

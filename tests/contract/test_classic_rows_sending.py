@@ -10,7 +10,7 @@ from django.utils import timezone
 from messaging.models import Message, Status
 from tests.factories import api, connect, faulty_fields, make_account, make_message
 from tests.support import meta as support
-from tests.support.whatsapi import TEMPLATE, TEXT, TO, later, send, shown
+from tests.support.classic import TEMPLATE, TEXT, TO, later, send, shown
 
 pytestmark = pytest.mark.django_db
 

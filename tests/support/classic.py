@@ -1,4 +1,4 @@
-"""What the tests of the WhatsAPI rows share: sends, and how a message reads."""
+"""What the tests of the classic API share: sends, and how a message reads."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from messaging.models import Message
 from messaging.numbers import doctor
 from tests.factories import TOKEN, api, faulty_fields, make_account, make_key, refusal
 from tests.support import meta as support
-from tests.support.whatsapi import TEMPLATE, TEXT, send, shown
+from tests.support.classic import TEMPLATE, TEXT, send, shown
 
 pytestmark = pytest.mark.django_db
 

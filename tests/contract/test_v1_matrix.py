@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Account, ApiKey
-from core.http.v1 import MojeebView
+from core.http.v1 import V1DialectView
 from messaging.models import Message
 from tests import factories
 from tests.factories import Api
@@ -40,7 +40,7 @@ class World:
     @staticmethod
     def _message(org: Customer, agent_id: uuid.UUID) -> Message:
         return factories.make_message(
-            org.account, source=Message.Source.MOJEEB, connection=org.number, agent_id=agent_id
+            org.account, source=Message.Source.V1, connection=org.number, agent_id=agent_id
         )
 
     def key(self, name: str) -> str:
@@ -204,7 +204,7 @@ def _routes(patterns: list[URLPattern | URLResolver]) -> set[tuple[str, str]]:
             found |= _routes(one.url_patterns)
         else:
             view = getattr(one.callback, "cls", None)
-            if view is not None and issubclass(view, MojeebView):
+            if view is not None and issubclass(view, V1DialectView):
                 for method in ("get", "post", "put", "patch", "delete"):
                     if hasattr(view, method):
                         found.add((method.upper(), str(one.pattern)))

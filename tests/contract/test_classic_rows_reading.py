@@ -14,7 +14,7 @@ from messaging.models import Message, Status
 from messaging.status.timeline import Change, Failure, record
 from tests.factories import api, connect, faulty_fields, make_account, make_message
 from tests.support import meta as support
-from tests.support.whatsapi import ISO, TEXT, TO, later, send, shown
+from tests.support.classic import ISO, TEXT, TO, later, send, shown
 
 pytestmark = pytest.mark.django_db
 
