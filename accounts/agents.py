@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Prefetch
 
-from accounts.models import Account, Agent, ApiKey, Connection
+from accounts.models import Account, Agent, ApiKey, Number
 from core.errors import Refusal, invalid
 from core.json import character_problem
 
@@ -63,11 +63,11 @@ def listed(account: Account, only: Sequence[str] | None = None) -> list[Agent]:
     agents = account.agents.order_by("-is_default", "name", "id")
     if only is not None:
         agents = agents.filter(pk__in=only)
-    present = Connection.objects.filter(removed_at=None).order_by("-is_default", "created_at")
+    present = Number.objects.filter(removed_at=None).order_by("-is_default", "created_at")
     return list(agents.prefetch_related(Prefetch("connections", present, to_attr="numbers")))
 
 
-def _number(account: Account, connection_id: uuid.UUID) -> Connection:
+def _number(account: Account, connection_id: uuid.UUID) -> Number:
     number = (
         account.connections.select_for_update(no_key=True).filter(pk=connection_id, removed_at=None).first()
     )
@@ -77,7 +77,7 @@ def _number(account: Account, connection_id: uuid.UUID) -> Connection:
 
 
 @transaction.atomic
-def assign(account: Account, connection_id: uuid.UUID, agent_id: uuid.UUID) -> Connection:
+def assign(account: Account, connection_id: uuid.UUID, agent_id: uuid.UUID) -> Number:
     """Give a number to another agent; what was sent before stays the former one's.
 
     Raises ``Refusal`` (``not_found``, ``agent_not_found``).
@@ -89,7 +89,7 @@ def assign(account: Account, connection_id: uuid.UUID, agent_id: uuid.UUID) -> C
 
 
 @transaction.atomic
-def switch(account: Account, connection_id: uuid.UUID, *, active: bool) -> Connection:
+def switch(account: Account, connection_id: uuid.UUID, *, active: bool) -> Number:
     """Let a number take new messages under /v1, or not; what waits still goes out.
 
     Raises ``Refusal`` (``not_found``).
@@ -100,7 +100,7 @@ def switch(account: Account, connection_id: uuid.UUID, *, active: bool) -> Conne
     return number
 
 
-def sender(account: Account, key: ApiKey, *, agent_id: uuid.UUID, phone: str) -> Connection:
+def number_for(account: Account, key: ApiKey, *, agent_id: uuid.UUID, phone: str) -> Number:
     """Return the agent's active number that ``phone`` (digits) is.
 
     A number that Meta refuses for the moment is active, too: its messages wait for new credentials.

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Accounts, users, keys, agents, connections."""
+    """Accounts, users, keys, agents, numbers."""
 
     name = "accounts"
 

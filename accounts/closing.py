@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.errors import invalid
 
 
@@ -27,7 +27,7 @@ def close(account: Account, *, confirmation: str, actor: str) -> None:
         app_secret_sealed="",
         removed_at=now,
         is_default=False,
-        status=Connection.Status.REMOVED,
+        status=Number.Status.REMOVED,
         status_reason="The account was closed.",
     )
     held.invitations.all().delete()

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.credentials import Credentials
-from accounts.models import Account, Agent, Connection
+from accounts.models import Account, Agent, Number
 from core.errors import Refusal
 from core.secret import Secret
 from core.sql import Columns, rows
@@ -26,12 +26,12 @@ RESUME_WITH = 0.1
 TAKEN = "This phone number id is connected to another account. Remove it there first."
 #: told, inside the transaction, of each number that was held and has new credentials; apps above this one
 #: add themselves when they are loaded
-when_resumed: list[Callable[[Connection], None]] = []
+when_resumed: list[Callable[[Number], None]] = []
 
 
-_NUMBER = Columns(Connection, "c")
+_NUMBER = Columns(Number, "c")
 _DEFAULT = " ".join([
-    "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
+    "SELECT", _NUMBER.sql, "FROM", Number._meta.db_table, "c",
     "WHERE c.account_id = %s AND c.is_default AND c.removed_at IS NULL",
 ])  # fmt: skip
 
@@ -39,7 +39,7 @@ _DEFAULT = " ".join([
 #: for whoever reads an account anyway (as ``a``): its default number's columns, and the join that has them
 COLUMNS = _NUMBER
 JOIN_DEFAULT = " ".join([
-    "LEFT JOIN", Connection._meta.db_table, "c",
+    "LEFT JOIN", Number._meta.db_table, "c",
     "ON c.account_id = a.id AND c.is_default AND c.removed_at IS NULL",
 ])  # fmt: skip
 
@@ -49,32 +49,32 @@ def bring(account: Account, values: Sequence[Any]) -> None:
     account.__dict__["_brought"] = values
 
 
-def sending_number(account: Account) -> Connection | None:
+def sending_number(account: Account) -> Number | None:
     """Return the default number, as it was when the account was read if it brought it along.
 
-    For one request's send: who saves credentials and looks again wants ``default_connection``.
+    For one request's send: who saves credentials and looks again wants ``default_number``.
     """
     brought = account.__dict__.get("_brought")
     if brought is None:
-        return default_connection(account)
+        return default_number(account)
     return _NUMBER.make(brought) if brought[0] is not None else None
 
 
-def default_connection(account: Account) -> Connection | None:
+def default_number(account: Account) -> Number | None:
     """Return the number that an account sends from unless it names another."""
     found = rows(_DEFAULT, [account.pk])
     return _NUMBER.make(found[0]) if found else None
 
 
 _WITH_SECRETS = " ".join([
-    "SELECT", _NUMBER.sql, "FROM", Connection._meta.db_table, "c",
+    "SELECT", _NUMBER.sql, "FROM", Number._meta.db_table, "c",
     "WHERE c.app_secret_sealed <> '' AND c.removed_at IS NULL",
     "AND (c.callback_key = %s OR c.phone_number_id = ANY(%s) OR c.waba_id = ANY(%s))",
     "ORDER BY c.proven_at IS NULL, c.id LIMIT 50",
 ])  # fmt: skip
 
 
-def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> list[Connection]:
+def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> list[Number]:
     """Return at most 50 numbers with an app secret of their own that one of the three names.
 
     Asked for every callback: whose secret may have signed it. Proven ones come first, so that many who
@@ -84,7 +84,7 @@ def with_secrets(*, callback_key: str, phones: list[str], wabas: list[str]) -> l
     return [_NUMBER.make(values) for values in found]
 
 
-def callback_url(number: Connection | None = None) -> str:
+def callback_url(number: Number | None = None) -> str:
     """Return the address at which Meta reports about a number; without one, the service's common address."""
     common = f"{settings.PUBLIC_URL}/webhooks/whatsapp"
     return f"{common}/{number.callback_key}" if number is not None else common
@@ -114,8 +114,8 @@ def save_credentials(
     waba_id: str | None = None,
     app_secret: Secret | None = None,
     proof: Proof = NOT_ASKED,
-) -> Connection:
-    """Store the credentials of the account's default number and return its connection.
+) -> Number:
+    """Store the credentials of the account's default number and return it.
 
     The same number again replaces its token and keeps its history, its callback address and its verify
     token, also after it was removed; ``None`` keeps what was saved for the optional parts. Another number
@@ -133,7 +133,7 @@ def save_credentials(
         return _renew(account, held, given, proof, default=True)
 
 
-def add_number(account: Account, agent: Agent, given: Credentials, proof: Proof = NOT_ASKED) -> Connection:
+def add_number(account: Account, agent: Agent, given: Credentials, proof: Proof = NOT_ASKED) -> Number:
     """Connect one more number to an agent, or renew the credentials of one that the account has.
 
     The first one becomes the default. Raises ``Refusal`` (``conflict``) as ``save_credentials`` does.
@@ -154,11 +154,11 @@ def _one_writer(account: Account) -> Iterator[None]:
         raise Refusal("conflict", TAKEN) from None
 
 
-def _locked(account: Account) -> QuerySet[Connection]:
+def _locked(account: Account) -> QuerySet[Number]:
     return account.connections.select_for_update(no_key=True).filter(removed_at=None)
 
 
-def _removed(account: Account, phone_number_id: str) -> Connection | None:
+def _removed(account: Account, phone_number_id: str) -> Number | None:
     """Return the row that a number of this account had before it was removed; the last one of several."""
     gone = account.connections.select_for_update(no_key=True).filter(phone_number_id=phone_number_id)
     return gone.exclude(removed_at=None).order_by("-removed_at").first()
@@ -166,76 +166,76 @@ def _removed(account: Account, phone_number_id: str) -> Connection | None:
 
 def _renew(
     account: Account,
-    held: Connection | None,
+    held: Number | None,
     given: Credentials,
     proof: Proof,
     *,
     agent: Agent | None = None,
     default: bool,
-) -> Connection:
-    connection = held or _locked(account).filter(phone_number_id=given.phone_number_id).first()
-    if connection is None and (connection := _removed(account, given.phone_number_id)) is not None:
+) -> Number:
+    number = held or _locked(account).filter(phone_number_id=given.phone_number_id).first()
+    if number is None and (number := _removed(account, given.phone_number_id)) is not None:
         # Meta was told its address and verify token, which is work that nobody wants to do twice.
-        connection.removed_at, connection.waba_id = None, ""
-        connection.is_default, connection.is_active = False, True
-    if connection is None:
-        connection = Connection(account=account, phone_number_id=given.phone_number_id, is_default=False)
-        connection.agent = agent or Agent.objects.get(account=account, is_default=True)
+        number.removed_at, number.waba_id = None, ""
+        number.is_default, number.is_active = False, True
+    if number is None:
+        number = Number(account=account, phone_number_id=given.phone_number_id, is_default=False)
+        number.agent = agent or Agent.objects.get(account=account, is_default=True)
     elif agent is not None:
-        connection.agent = agent
-    connection.is_default = connection.is_default or default
-    _note(connection, given, proof)
-    connection.access_token = given.access_token
+        number.agent = agent
+    number.is_default = number.is_default or default
+    _note(number, given, proof)
+    number.access_token = given.access_token
     if given.app_secret is not None:
-        connection.app_secret = given.app_secret
+        number.app_secret = given.app_secret
     if given.waba_id is not None:
-        connection.waba_id = given.waba_id
-    was_held = connection.status == Connection.Status.HELD
+        number.waba_id = given.waba_id
+    was_held = number.status == Number.Status.HELD
     if was_held:
         # A queue has built up: it comes out slowly at first.
-        connection.slowed_to = connection.messages_per_second * RESUME_WITH
-        connection.slowed_at = timezone.now()
-    connection.paused_until = None
-    connection.breaker_open_since = None
-    connection.status = Connection.Status.UNVERIFIED
-    connection.status_reason = ""
-    connection.held_notice_at = None
-    connection.checks = []
-    connection.verified_at = None
-    connection.save()
+        number.slowed_to = number.messages_per_second * RESUME_WITH
+        number.slowed_at = timezone.now()
+    number.paused_until = None
+    number.breaker_open_since = None
+    number.status = Number.Status.UNVERIFIED
+    number.status_reason = ""
+    number.held_notice_at = None
+    number.checks = []
+    number.verified_at = None
+    number.save()
     if was_held:
         for tell in when_resumed:
-            tell(connection)
-    return connection
+            tell(number)
+    return number
 
 
-def _note(connection: Connection, given: Credentials, proof: Proof) -> None:
+def _note(number: Number, given: Credentials, proof: Proof) -> None:
     """Let a claim stand on what is known of its new token alone; what the old one had shown is over."""
     now = timezone.now()
-    if not proof.number and proof.again and _has_token(connection, given.access_token):
-        connection.proof_due_at = now
+    if not proof.number and proof.again and _has_token(number, given.access_token):
+        number.proof_due_at = now
         return
-    connection.proven_at = now if proof.number else None
-    connection.proven_waba_id = proof.waba_id if proof.number else ""
-    connection.proof_due_at = now if proof.again else None
-    connection.credentials_at = now
+    number.proven_at = now if proof.number else None
+    number.proven_waba_id = proof.waba_id if proof.number else ""
+    number.proof_due_at = now if proof.again else None
+    number.credentials_at = now
 
 
-def _has_token(connection: Connection, token: Secret) -> bool:
+def _has_token(number: Number, token: Secret) -> bool:
     try:
-        return connection.access_token == token
+        return number.access_token == token
     except vault.CannotOpen:
         return False
 
 
-def prove(number: Connection, *, waba_id: str | None) -> bool:
+def prove(number: Number, *, waba_id: str | None) -> bool:
     """Note that Meta's answer to a number's token showed the number, and which WhatsApp account owns it.
 
     ``waba_id`` None: that could not be asked. Returns whether the number had not been proven before; never
     True when other credentials were saved meanwhile. Raises ``Refusal`` (``conflict``) when another account
     has proven it (W51).
     """
-    mine = Connection.objects.filter(
+    mine = Number.objects.filter(
         pk=number.pk, access_token_sealed=number.access_token_sealed, removed_at=None
     )
     if waba_id is not None:
@@ -248,34 +248,34 @@ def prove(number: Connection, *, waba_id: str | None) -> bool:
     return bool(fresh)
 
 
-def holder(phone_number_id: str) -> Connection | None:
+def holder(phone_number_id: str) -> Number | None:
     """Return the number whose account has proven this id, if there is one."""
-    return Connection.objects.filter(
+    return Number.objects.filter(
         phone_number_id=phone_number_id, removed_at=None, proven_at__isnull=False
     ).first()
 
 
-def withdraw(number: Connection) -> None:
+def withdraw(number: Number) -> None:
     """Take the proof back from a number whose token Meta refuses, unless another one was saved meanwhile."""
-    mine = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
+    mine = Number.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
     mine.update(proven_at=None, proven_waba_id="", proof_due_at=None)
 
 
 def remove_credentials(account: Account) -> bool:
     """Forget the default number's credentials; tells whether there were any. Safe to repeat."""
     with transaction.atomic():
-        connection = (
-            Connection.objects.select_for_update()
+        number = (
+            Number.objects.select_for_update()
             .filter(account=account, is_default=True, removed_at=None)
             .first()
         )
-        if connection is None:
+        if number is None:
             return False
-        _empty(connection)
+        _empty(number)
         return True
 
 
-def find_number(account: Account, connection_id: uuid.UUID) -> Connection:
+def find_number(account: Account, connection_id: uuid.UUID) -> Number:
     """Return one of an account's present numbers with its agent. Raises ``Refusal`` (``not_found``)."""
     found = account.connections.select_related("agent").filter(pk=connection_id, removed_at=None).first()
     if found is None:
@@ -283,7 +283,7 @@ def find_number(account: Account, connection_id: uuid.UUID) -> Connection:
     return found
 
 
-def make_default(account: Account, connection_id: uuid.UUID) -> Connection:
+def make_default(account: Account, connection_id: uuid.UUID) -> Number:
     """Let an account send from this number unless it names another. Raises ``Refusal`` (``not_found``)."""
     with _one_writer(account):
         number = find_number(account, connection_id)
@@ -293,7 +293,7 @@ def make_default(account: Account, connection_id: uuid.UUID) -> Connection:
     return number
 
 
-def remove_number(account: Account, connection_id: uuid.UUID) -> Connection:
+def remove_number(account: Account, connection_id: uuid.UUID) -> Number:
     """Forget a number's credentials; what waits for it will fail and say so.
 
     Raises ``Refusal``: ``not_found``, or ``conflict`` for the default number while there are others.
@@ -306,13 +306,13 @@ def remove_number(account: Account, connection_id: uuid.UUID) -> Connection:
     return number
 
 
-def _empty(connection: Connection) -> None:
-    connection.access_token_sealed = ""
-    connection.app_secret_sealed = ""
-    connection.removed_at = timezone.now()
-    connection.status = Connection.Status.REMOVED
-    connection.status_reason = "The credentials were removed."
-    connection.save(
+def _empty(number: Number) -> None:
+    number.access_token_sealed = ""
+    number.app_secret_sealed = ""
+    number.removed_at = timezone.now()
+    number.status = Number.Status.REMOVED
+    number.status_reason = "The credentials were removed."
+    number.save(
         update_fields=[
             "access_token_sealed",
             "app_secret_sealed",

@@ -1,4 +1,4 @@
-"""The tables of who: Account, User, Membership, Agent, Connection, ApiKey."""
+"""Tables of who: Account, User, Membership, Agent, Number, ApiKey."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class AuditEvent(models.Model):
 
 
 class Agent(models.Model):
-    """A sender within an account: a brand, a branch, a bot. Every account has a default one."""
+    """Who speaks for an account: a brand, a branch, a bot. Every account has a default one."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="agents")
@@ -184,11 +184,11 @@ class Agent(models.Model):
 
 
 def new_callback_key() -> str:
-    """Return the unguessable last part of a connection's own callback path."""
+    """Return the unguessable last part of a number's own callback path."""
     return secrets.token_urlsafe(24)
 
 
-class Connection(models.Model):
+class Number(models.Model):
     """A WhatsApp number with the Meta credentials that send from it.
 
     A number that was replaced or removed keeps its row (``removed_at``), emptied of its credentials:
@@ -249,6 +249,8 @@ class Connection(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        # The table and the columns of others that point here keep the name they had.
+        db_table = "accounts_connection"
         constraints = [
             # W51: a number belongs to one account at a time, to the one whose token was shown to reach it.
             models.UniqueConstraint(
@@ -286,7 +288,7 @@ class Connection(models.Model):
         return self.display_phone or self.phone_number_id
 
     def __repr__(self) -> str:
-        return f"<Connection {self.id} {self.phone_number_id}>"
+        return f"<Number {self.id} {self.phone_number_id}>"
 
     def context(self, column: str) -> str:
         """Name the place that a sealed value of this row is bound to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from accounts.models import Account, Agent, ApiKey, Connection, Membership, User
+from accounts.models import Account, Agent, ApiKey, Membership, Number, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,7 @@ def reader_of(user: User, chosen: str | None) -> Reader | None:
 
 def _of(account: Account) -> Reader:
     agents = list(Agent.objects.filter(account=account).order_by("-is_default", "pk")[:20])
-    number = (
-        Connection.objects.filter(account=account, removed_at=None).order_by("-is_default", "-pk").first()
-    )
+    number = Number.objects.filter(account=account, removed_at=None).order_by("-is_default", "-pk").first()
     keys = ApiKey.objects.filter(account=account, revoked_at=None).order_by("-pk")[:5]
     agent = next((one for one in agents if number and one.pk == number.agent_id), None)
     agent = agent or next(iter(agents), None)

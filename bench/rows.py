@@ -57,7 +57,7 @@ class Rows:
         """Register ten customers with a number each, through the product's own functions."""
         from accounts import keys
         from accounts.connections import Proof, save_credentials
-        from accounts.models import ApiKey, Connection
+        from accounts.models import ApiKey, Number
         from accounts.registration import register
         from core.secret import Secret
 
@@ -72,7 +72,7 @@ class Rows:
             )
             _, key = keys.issue(made.account, kind=ApiKey.Kind.SK, name="bench")
             ApiKey.objects.filter(account=made.account).update(rate_limit_per_minute=2_000_000_000)
-            Connection.objects.filter(pk=number.pk).update(status=Connection.Status.ACTIVE)
+            Number.objects.filter(pk=number.pk).update(status=Number.Status.ACTIVE)
             self.senders.append(
                 Sender(str(made.account.pk), str(number.pk), number.phone_number_id, key.reveal())
             )

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import IO
 
-from accounts.models import Connection
+from accounts.models import Number
 from core.errors import Refusal, invalid
 from messaging.compose import filetypes
 from messaging.meta.graph import GraphError, GraphUnreachable
@@ -46,7 +46,7 @@ class Uploaded:
     size: int
 
 
-def upload(number: Connection | None, *, file: IO[bytes], name: str, mime_type: str, size: int) -> Uploaded:
+def upload(number: Number | None, *, file: IO[bytes], name: str, mime_type: str, size: int) -> Uploaded:
     """Hand a file to Meta and return its media id; without a number only check it, and make an id up.
 
     ``mime_type`` is what the client calls it; what the bytes say decides, and the file's name follows.

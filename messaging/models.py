@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from core.ids import uuid7
 from messaging.template_models import HeaderSample as HeaderSample
 from messaging.template_models import Template as Template
@@ -46,7 +46,7 @@ class Contact(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="contacts")
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="contacts")
+    connection = models.ForeignKey(Number, on_delete=models.CASCADE, related_name="contacts")
     #: digits as our side dials them
     phone = models.CharField(max_length=20, null=True, blank=True)
     #: digits as WhatsApp calls them
@@ -125,7 +125,7 @@ class Message(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="messages", db_index=False)
     connection = models.ForeignKey(
-        Connection, on_delete=models.CASCADE, null=True, blank=True, related_name="messages", db_index=False
+        Number, on_delete=models.CASCADE, null=True, blank=True, related_name="messages", db_index=False
     )
     api_key = models.ForeignKey(
         ApiKey, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
@@ -323,7 +323,7 @@ class Home(models.Model):
 class OrphanStatus(models.Model):
     """A status whose message is not known (yet): kept and tried again for seven days."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    connection = models.ForeignKey(Number, on_delete=models.CASCADE, related_name="+")
     wamid = models.CharField(max_length=255, db_index=True)
     #: the item as Meta sent it
     item = models.JSONField()

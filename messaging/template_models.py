@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.ids import uuid7
 
 
@@ -87,7 +87,7 @@ class HeaderSample(models.Model):
     """The file that a media header was approved with, as Meta holds it for one number."""
 
     template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="samples", db_index=False)
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+", db_index=False)
+    connection = models.ForeignKey(Number, on_delete=models.CASCADE, related_name="+", db_index=False)
     media_id = models.CharField(max_length=64)
     #: Meta keeps uploaded files for 30 days
     uploaded_at = models.DateTimeField()

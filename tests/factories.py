@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.connections import NOT_ASKED, Proof, save_credentials
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from accounts.registration import register
 from core import redis as our_redis
 from core.secret import Secret
@@ -97,7 +97,7 @@ def connect(
     waba_id: str | None = None,
     app_secret: str | None = None,
     proven: bool = True,
-) -> Connection:
+) -> Number:
     """Save credentials for an account, by default for a number that nobody else has.
 
     ``proven``: as if Meta had confirmed that the token reaches the number and its WhatsApp account.

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.models import Account, Agent, ApiKey, AuditEvent, Connection, Membership, User
+from accounts.models import Account, Agent, ApiKey, AuditEvent, Membership, Number, User
 from billing.overview import used_by
 from config.ops.service_status import health
 from core.jobs.wakeup import wake
@@ -119,7 +119,7 @@ class AgentAdmin(Ledger):
     list_select_related = ["account"]
 
 
-@admin.register(Connection)
+@admin.register(Number)
 class ConnectionAdmin(Ledger):
     """Numbers: their state as Meta told it. Tokens and app secrets are not among the fields."""
 
@@ -165,22 +165,22 @@ class ConnectionAdmin(Ledger):
     actions = ["pause_for_an_hour", "resume"]
 
     @admin.display(description="phone", ordering="display_phone")
-    def phone(self, number: Connection) -> str:
+    def phone(self, number: Number) -> str:
         """Show the number as people write it."""
         return f"+{number.display_phone}" if number.display_phone else "not verified yet"
 
     @admin.display(description="access token saved", boolean=True)
-    def has_access_token(self, number: Connection) -> bool:
+    def has_access_token(self, number: Number) -> bool:
         """Say whether there is one; never which."""
         return bool(number.access_token_sealed)
 
     @admin.display(description="app secret saved", boolean=True)
-    def has_app_secret(self, number: Connection) -> bool:
+    def has_app_secret(self, number: Number) -> bool:
         """Say whether there is one; never which."""
         return bool(number.app_secret_sealed)
 
     @admin.action(description="Pause sending for an hour", permissions=["operate"])
-    def pause_for_an_hour(self, request: HttpRequest, numbers: QuerySet[Connection]) -> None:
+    def pause_for_an_hour(self, request: HttpRequest, numbers: QuerySet[Number]) -> None:
         """Stop claiming for these numbers; their messages wait. The owner sees that, and not who did it."""
         until = timezone.now() + timedelta(hours=1)
         chosen = list(numbers.filter(removed_at=None))
@@ -189,14 +189,14 @@ class ConnectionAdmin(Ledger):
         self._note(request, chosen, "paused for an hour")
 
     @admin.action(description="Resume sending", permissions=["operate"])
-    def resume(self, request: HttpRequest, numbers: QuerySet[Connection]) -> None:
+    def resume(self, request: HttpRequest, numbers: QuerySet[Number]) -> None:
         """Lift a pause; a number held for its credentials needs new ones instead."""
-        chosen = list(numbers.exclude(status=Connection.Status.HELD).filter(removed_at=None))
+        chosen = list(numbers.exclude(status=Number.Status.HELD).filter(removed_at=None))
         numbers.filter(pk__in=[one.pk for one in chosen]).update(paused_until=None, status_reason="")
         wake("messages")
         self._note(request, chosen, "resumed")
 
-    def _note(self, request: HttpRequest, numbers: list[Connection], what: str) -> None:
+    def _note(self, request: HttpRequest, numbers: list[Number], what: str) -> None:
         for number in numbers:
             self.log_change(request, number, what)
         self.message_user(request, f"{len(numbers)} {what}.", messages.SUCCESS)

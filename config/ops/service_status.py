@@ -75,14 +75,12 @@ def figures() -> list[Figure]:
             bad=(event or 0) > STRIPE_SILENT_SECONDS,
             path="webhooks/inboundevent/?source__exact=stripe",
         ),
-        Figure(
-            "Numbers held for their credentials", str(held), bool(held), "accounts/connection/?status=held"
-        ),
+        Figure("Numbers held for their credentials", str(held), bool(held), "accounts/number/?status=held"),
         Figure(
             "Numbers for which Meta fails",
             str(open_),
             bool(open_),
-            "accounts/connection/?breaker_open_since__isempty=0",
+            "accounts/number/?breaker_open_since__isempty=0",
         ),
         Figure("Endpoints switched off as failing", str(failing), path="webhooks/endpoint/?off=failing"),
         Figure("Messages that ended today", f"{ended} ({failed} failed)", path="messaging/message/"),

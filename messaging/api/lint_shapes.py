@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.message_templates import lint
 from messaging.message_templates import listing as template_list
 from messaging.message_templates import store as template_store
@@ -26,7 +26,7 @@ def known(account: Account, name: str, language: str, agent_ids: Sequence[str] |
         numbers = account.connections.filter(removed_at=None).exclude(waba_id="")
         if agent_ids is not None:
             numbers = numbers.filter(agent_id__in=agent_ids)
-        by_account: dict[str, Connection] = {number.waba_id: number for number in numbers}
+        by_account: dict[str, Number] = {number.waba_id: number for number in numbers}
         asked = [template_store.ask_for(number, name) for number in by_account.values()]
         if not any(asked):
             return None

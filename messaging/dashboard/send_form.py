@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.dashboard.base import ident
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.compose.approved import Approved, read
 from messaging.compose.drafts import FURTHEST, FilledTemplate
 from messaging.message_templates import form as template_form
@@ -29,8 +29,8 @@ LISTED = 500
 class Chosen:
     """What a send starts from: the number it leaves from and, unless it is a text, the template."""
 
-    numbers: list[Connection]
-    number: Connection | None
+    numbers: list[Number]
+    number: Number | None
     templates: list[Template]
     template: Template | None
     parts: Approved | None

@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
-from accounts.connections import callback_url, default_connection
+from accounts.connections import callback_url, default_number
 from accounts.credentials import Credentials
 from accounts.dashboard.base import DashboardView, Role, id_of
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from accounts.vault import CannotOpen
 from core.errors import Refusal, invalid
 from core.jobs.wakeup import wake
@@ -49,9 +49,9 @@ class Step:
     done: bool
 
 
-def steps_of(account: Account, number: Connection | None, *, tested: bool) -> list[Step]:
+def steps_of(account: Account, number: Number | None, *, tested: bool) -> list[Step]:
     """Return the steps and which of them are done, read from what is there."""
-    verified = number is not None and number.status == Connection.Status.ACTIVE
+    verified = number is not None and number.status == Number.Status.ACTIVE
     lines = {line.get("check"): line.get("ok") for line in (number.checks if number else [])}
     hears = verified and lines.get("webhook") is True and lines.get("callback", True) is not False
     return [
@@ -70,7 +70,7 @@ class SetUpView(DashboardView):
     least_to_change = Role.ADMIN
     step = ""
 
-    def steps(self, number: Connection | None) -> list[Step]:
+    def steps(self, number: Number | None) -> list[Step]:
         """Return the steps as they stand."""
         return steps_of(self.account, number, tested=self.sent() is not None)
 
@@ -81,7 +81,7 @@ class SetUpView(DashboardView):
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         """Draw a step with the trail above it."""
-        number = context.pop("number", None) or default_connection(self.account)
+        number = context.pop("number", None) or default_number(self.account)
         frame = {
             "steps": self.steps(number),
             "step": self.step,
@@ -96,7 +96,7 @@ class SetUp(SetUpView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Resume."""
-        steps = self.steps(default_connection(self.account))
+        steps = self.steps(default_number(self.account))
         return HttpResponseRedirect(next((one.href for one in steps if not one.done), "/app/setup/next"))
 
 
@@ -107,7 +107,7 @@ class Connect(SetUpView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask for them; in the sandbox a spare number is filled in."""
-        number = default_connection(self.account)
+        number = default_number(self.account)
         initial: dict[str, str] = {}
         if number is not None:
             initial = {"phone_number_id": number.phone_number_id, "waba_id": number.waba_id}
@@ -138,7 +138,7 @@ class Check(SetUpView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the last diagnosis; right after saving, make the first one."""
-        number = default_connection(self.account)
+        number = default_number(self.account)
         if number is None:
             return HttpResponseRedirect("/app/setup/connect")
         fresh = "look" in request.GET and not number.checks and self.may(Role.ADMIN)
@@ -146,7 +146,7 @@ class Check(SetUpView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Ask Meta about everything."""
-        number = default_connection(self.account)
+        number = default_number(self.account)
         if number is None:
             return HttpResponseRedirect("/app/setup/connect")
         examine(number)
@@ -161,7 +161,7 @@ class Callback(SetUpView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show what to paste, and what Meta has."""
-        number = default_connection(self.account)
+        number = default_number(self.account)
         if number is None:
             return HttpResponseRedirect("/app/setup/connect")
         lines = [line for line in number.checks if line.get("check") in ("webhook", "callback", "app_secret")]
@@ -169,7 +169,7 @@ class Callback(SetUpView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Let Meta's API do it, then look whether it did."""
-        number = default_connection(self.account)
+        number = default_number(self.account)
         if number is None:
             return HttpResponseRedirect("/app/setup/connect")
         try:
@@ -214,10 +214,10 @@ class Test(SetUpView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Queue it."""
         form = TestForm(request.POST)
-        number = default_connection(self.account)
+        number = default_number(self.account)
         if form.is_valid():
             try:
-                if number is None or number.status != Connection.Status.ACTIVE:
+                if number is None or number.status != Number.Status.ACTIVE:
                     raise invalid("to", _("Connect and check your number first."))
                 draft = Draft(to=form.cleaned_data["to"], what=HELLO_WORLD)
                 origin = accept.Origin(Message.Source.DASHBOARD, self.account)

@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from core.json_signed import Unreadable, read_signed, written
 from core.storable import storable
 from messaging import suppressions
@@ -104,8 +104,8 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
     """
     applied = Applied()
     numbers = _numbers(callbacks)
-    statuses: list[tuple[Callback, Connection, StatusUpdate]] = []
-    heard: list[tuple[Callback, Connection, InboundMessage | UserPreference]] = []
+    statuses: list[tuple[Callback, Number, StatusUpdate]] = []
+    heard: list[tuple[Callback, Number, InboundMessage | UserPreference]] = []
     for callback in callbacks:
         for item in callback.envelope.items():
             if isinstance(item, Broken):
@@ -135,9 +135,9 @@ def apply(callbacks: Sequence[Callback]) -> Applied:
 
 
 def _apply_heard(
-    applied: Applied, heard: list[tuple[Callback, Connection, InboundMessage | UserPreference]]
+    applied: Applied, heard: list[tuple[Callback, Number, InboundMessage | UserPreference]]
 ) -> None:
-    def who(entry: tuple[Callback, Connection, InboundMessage | UserPreference]) -> tuple[str, str, str]:
+    def who(entry: tuple[Callback, Number, InboundMessage | UserPreference]) -> tuple[str, str, str]:
         wa_id, bsuid = _person(entry[2])
         return str(entry[1].pk), wa_id or "", bsuid or ""
 
@@ -174,12 +174,12 @@ def _guarded(applied: Applied, callback: Callback, item: Any, work: Any) -> None
 class _Numbers:
     """The connections that the callbacks' numbers may mean."""
 
-    def __init__(self, rows: Iterable[Connection]) -> None:
-        self._by_number: dict[str, list[Connection]] = {}
+    def __init__(self, rows: Iterable[Number]) -> None:
+        self._by_number: dict[str, list[Number]] = {}
         for row in rows:  # live ones first, then the one removed last
             self._by_number.setdefault(row.phone_number_id, []).append(row)
 
-    def of(self, callback: Callback, phone_number_id: str | None) -> Connection | None:
+    def of(self, callback: Callback, phone_number_id: str | None) -> Number | None:
         """Return the number, only if the signer may speak for it."""
         for row in self._by_number.get(phone_number_id or "", []):
             if callback.account_id is None or row.account_id == callback.account_id:
@@ -192,7 +192,7 @@ def _numbers(callbacks: Sequence[Callback]) -> _Numbers:
     for callback in callbacks:
         wanted |= callback.envelope.phone_number_ids
     # Who only names a number hears nothing of it.
-    rows = Connection.objects.filter(phone_number_id__in=wanted, proven_at__isnull=False)
+    rows = Number.objects.filter(phone_number_id__in=wanted, proven_at__isnull=False)
     return _Numbers(sorted(rows, key=lambda row: (row.removed_at is not None, -_epoch(row.removed_at))))
 
 
@@ -203,7 +203,7 @@ def _epoch(moment: datetime | None) -> float:
 # --- statuses
 
 
-def _apply_statuses(applied: Applied, statuses: Sequence[tuple[Callback, Connection, StatusUpdate]]) -> None:
+def _apply_statuses(applied: Applied, statuses: Sequence[tuple[Callback, Number, StatusUpdate]]) -> None:
     """Record all statuses in one go; if that fails, one by one, so that a bad one harms only itself."""
     if not statuses:
         return
@@ -218,10 +218,10 @@ def _apply_statuses(applied: Applied, statuses: Sequence[tuple[Callback, Connect
 
 
 @transaction.atomic
-def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> None:
+def _record_statuses(statuses: Sequence[tuple[Number, StatusUpdate]]) -> None:
     known = _match(statuses)
     changes: list[Change] = []
-    stops: list[tuple[uuid.UUID, Connection, str]] = []
+    stops: list[tuple[uuid.UUID, Number, str]] = []
     for number, item in statuses:
         status = STATUSES.get(item.status)
         if status is None:
@@ -242,7 +242,7 @@ def _record_statuses(statuses: Sequence[tuple[Connection, StatusUpdate]]) -> Non
 
 
 def _match(
-    statuses: Sequence[tuple[Connection, StatusUpdate]],
+    statuses: Sequence[tuple[Number, StatusUpdate]],
 ) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """Find each status's message: by our own id in it first, then by Meta's.
 
@@ -288,7 +288,7 @@ def change_of(message_id: uuid.UUID, status: Status, item: StatusUpdate) -> Chan
     return Change(message_id, status, at=at, wamid=item.wamid, failure=failure, pricing=item.pricing)
 
 
-def keep_orphan(number: Connection, item: StatusUpdate) -> None:
+def keep_orphan(number: Number, item: StatusUpdate) -> None:
     """Keep a status whose message is not known; ``housekeeping`` tries again."""
     digest = hashlib.sha256(orjson.dumps([str(number.pk), item.raw])).digest()
     OrphanStatus.objects.bulk_create(
@@ -308,7 +308,7 @@ def keep_orphan(number: Connection, item: StatusUpdate) -> None:
 # --- inbound messages
 
 
-def receive(number: Connection, item: InboundMessage) -> Message | None:
+def receive(number: Number, item: InboundMessage) -> Message | None:
     """Store an inbound message once; None when it was there already."""
     wa_id, bsuid = _person(item)
     contact = contacts.of_sender(
@@ -347,7 +347,7 @@ def receive(number: Connection, item: InboundMessage) -> Message | None:
     return message
 
 
-def _preference(number: Connection, item: UserPreference) -> None:
+def _preference(number: Number, item: UserPreference) -> None:
     """Follow what a customer told WhatsApp about our marketing."""
     if not item.wa_id:
         return
@@ -358,6 +358,6 @@ def _preference(number: Connection, item: UserPreference) -> None:
             suppressions.lift(number.account_id, phone, marketing_only=True)
 
 
-def _stop_marketing(number: Connection, wa_id: str) -> None:
+def _stop_marketing(number: Number, wa_id: str) -> None:
     for phone in contacts.numbers_of(number, wa_id):
         suppressions.suppress(number.account_id, phone, reason=Suppression.Reason.META, marketing_only=True)

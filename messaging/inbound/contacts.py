@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest
 
-from accounts.models import Connection
+from accounts.models import Number
 from core.sql import rows
 from messaging.models import Contact, Message
 
@@ -22,7 +22,7 @@ _ANYWHERE = (
 )
 
 
-def find(number: Connection, phone: str) -> Contact | None:
+def find(number: Number, phone: str) -> Contact | None:
     """Return the contact that a dialled number belongs to, without adding it."""
     mine = Contact.objects.filter(connection=number)
     return mine.filter(phone=phone).first() or mine.filter(wa_id=phone).first()
@@ -71,7 +71,7 @@ def hold(people: Iterable[tuple[uuid.UUID, str | None, str | None]]) -> None:
 
 
 def of_sender(
-    number: Connection, *, wa_id: str | None, bsuid: str | None, profile_name: str | None
+    number: Number, *, wa_id: str | None, bsuid: str | None, profile_name: str | None
 ) -> Contact | None:
     """Find or add the contact that wrote to ``number``; None when Meta named nobody."""
     if not wa_id and not bsuid:
@@ -107,7 +107,7 @@ def of_sender(
         return contact
 
 
-def _known(number: Connection, *, wa_id: str | None, bsuid: str | None) -> Contact | None:
+def _known(number: Number, *, wa_id: str | None, bsuid: str | None) -> Contact | None:
     # Not the key: messages to this person are accepted meanwhile.
     mine = Contact.objects.select_for_update(no_key=True).filter(connection=number)
     for condition in (Q(bsuid=bsuid) if bsuid else None, Q(wa_id=wa_id) if wa_id else None, Q(phone=wa_id)):
@@ -116,7 +116,7 @@ def _known(number: Connection, *, wa_id: str | None, bsuid: str | None) -> Conta
     return None
 
 
-def numbers_of(number: Connection, wa_id: str) -> set[str]:
+def numbers_of(number: Number, wa_id: str) -> set[str]:
     """Return every form of a person's number: WhatsApp's own, and the one our side dials."""
     mine = Contact.objects.filter(connection=number).filter(Q(wa_id=wa_id) | Q(phone=wa_id))
     found = {wa_id}

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.errors import Refusal, invalid
 from messaging import suppressions
 from messaging.compose.drafts import Draft, Text
@@ -144,7 +144,7 @@ def search(account: Account, text: str, *, at: datetime, limit: int) -> Threads:
     rows = Contact.objects.filter(account=account)
     if digits:
         # Both indexes begin with our number, so it is named.
-        numbers = list(Connection.objects.filter(account=account).values_list("pk", flat=True))
+        numbers = list(Number.objects.filter(account=account).values_list("pk", flat=True))
         rows = rows.filter(Q(connection__in=numbers, phone=digits) | Q(connection__in=numbers, wa_id=digits))
     else:
         rows = rows.filter(profile_name__istartswith=text.strip())

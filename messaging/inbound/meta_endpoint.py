@@ -16,7 +16,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts import connections
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import CannotOpen
 from core.errors import Refusal
 from core.failpoints import failpoint
@@ -52,7 +52,7 @@ class MetaCallback(View):
         """Meta's handshake: the challenge comes back when the verify token is right."""
         expected = settings.META_VERIFY_TOKEN
         if callback_key is not None:
-            number = Connection.objects.filter(callback_key=callback_key, removed_at=None).first()
+            number = Number.objects.filter(callback_key=callback_key, removed_at=None).first()
             expected = number.verify_token if number else ""
         given = request.GET.get("hub.verify_token", "")
         challenge = request.GET.get("hub.challenge", "")
@@ -110,7 +110,7 @@ class MetaCallback(View):
             if signature_ok(raw, header, [secret]):
                 return account_id, True
         if callback_key is not None and signature_ok(raw, header, [Secret(settings.META_APP_SECRET)]):
-            number = Connection.objects.filter(callback_key=callback_key, removed_at=None).first()
+            number = Number.objects.filter(callback_key=callback_key, removed_at=None).first()
             return (number.account_id, True) if number else (None, False)
         return None, False
 

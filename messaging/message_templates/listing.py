@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.models import Template
 
 
@@ -30,7 +30,7 @@ def page(
     """Return up to ``limit`` templates, oldest first, and the id to go on after (None: no more)."""
     rows = Template.objects.filter(account=account).order_by("id")
     if wanted.agent_ids is not None:
-        numbers = Connection.objects.filter(
+        numbers = Number.objects.filter(
             account=account, agent_id__in=wanted.agent_ids, removed_at=None
         ).exclude(waba_id="")
         rows = rows.filter(waba_id__in=numbers.values("waba_id"))

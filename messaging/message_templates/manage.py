@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from accounts.vault import CannotOpen
 from core.errors import Refusal, invalid
 from messaging.compose import filetypes
@@ -44,7 +44,7 @@ _BUSY_SECONDS = 60
 
 def find(
     account: Account, template_id: str, agent_ids: Sequence[str] | None = None
-) -> tuple[Template, Connection]:
+) -> tuple[Template, Number]:
     """Return a template by Meta's id with a number to manage it through.
 
     ``agent_ids``: only through these agents' numbers. Raises ``Refusal`` (``template_not_found``).
@@ -55,14 +55,14 @@ def find(
     live = account.connections.filter(removed_at=None, waba_id=row.waba_id if row else "-")
     if agent_ids is not None:
         live = live.filter(agent_id__in=agent_ids)
-    number = min(live, key=lambda one: one.status != Connection.Status.ACTIVE, default=None)
+    number = min(live, key=lambda one: one.status != Number.Status.ACTIVE, default=None)
     if row is None or number is None:
         raise Refusal("template_not_found", NOT_FOUND)
     return row, number
 
 
 def create(
-    number: Connection,
+    number: Number,
     *,
     name: str,
     language: str,
@@ -101,7 +101,7 @@ def create(
 
 
 def edit(
-    number: Connection,
+    number: Number,
     template: Template,
     *,
     components: Sequence[Any] | None = None,
@@ -134,7 +134,7 @@ def edit(
         return _stored(number, graph, template.meta_id, template.raw | changes | {"status": "PENDING"})
 
 
-def delete(number: Connection, template: Template) -> None:
+def delete(number: Number, template: Template) -> None:
     """Delete one language of a template; Meta keeps the name of an approved one taken for 30 days.
 
     Raises as ``create``.
@@ -148,7 +148,7 @@ def delete(number: Connection, template: Template) -> None:
     template.delete()
 
 
-def upload_example(number: Connection, *, file: IO[bytes], name: str, mime_type: str, size: int) -> str:
+def upload_example(number: Number, *, file: IO[bytes], name: str, mime_type: str, size: int) -> str:
     """Hand Meta the example of a media header; returns the handle for ``example.header_handle``.
 
     Raises ``Invalid`` (``file``) for a type or size that Meta does not take, and as ``create``.
@@ -173,7 +173,7 @@ def _checked(components: Sequence[Any]) -> list[Any]:
     return list(components)
 
 
-def _stored(number: Connection, graph: TemplateGraph, meta_id: str, given: Mapping[str, Any]) -> Template:
+def _stored(number: Number, graph: TemplateGraph, meta_id: str, given: Mapping[str, Any]) -> Template:
     """Store what Meta keeps of a template; what was sent, where it cannot be read back at once."""
     asked_at = timezone.now()
     try:
@@ -193,7 +193,7 @@ def _is_gone(graph: TemplateGraph, meta_id: str) -> bool:
 
 
 @contextmanager
-def _calling(number: Connection) -> Iterator[TemplateGraph]:
+def _calling(number: Number) -> Iterator[TemplateGraph]:
     """Give the calls of a number; what Meta answers becomes a ``Refusal``."""
     if not number.waba_id:
         raise invalid(

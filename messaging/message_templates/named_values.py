@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.compose.approved import MEDIA, Approved, read
 from messaging.compose.drafts import Draft, FilledTemplate, RawTemplate
 from messaging.compose.template import fill, fill_unknown
@@ -63,13 +63,13 @@ class _Shelf:
         return wanted and "id" not in self.samples.get(row.pk, {})
 
 
-def _look(account: Account, number: Connection, filled: Iterable[FilledTemplate]) -> _Shelf:
+def _look(account: Account, number: Number, filled: Iterable[FilledTemplate]) -> _Shelf:
     known = template_store.find(account.pk, number.waba_id, {(what.name, what.language) for what in filled})
     parts = {row.pk: read(row.components, row.parameter_format) for row in known.values()}
     return _Shelf(known, parts, template_samples.of(number, parts))
 
 
-def _fetched(number: Connection, shelf: _Shelf, filled: Iterable[FilledTemplate]) -> bool:
+def _fetched(number: Number, shelf: _Shelf, filled: Iterable[FilledTemplate]) -> bool:
     """Ask Meta for the first thing that is missing, and for no more: a caller waits. Tells whether it did."""
     if not number.waba_id:
         return False

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from messaging.meta.items import TemplateChange
 from messaging.models import HeaderSample, Template, TemplateEvent, TemplateSync
 from messaging.status import webhook_events
@@ -83,7 +83,7 @@ def note(changes: Sequence[Change]) -> None:
 def follow(item: TemplateChange, account_id: uuid.UUID | None) -> None:
     """Apply what a callback says of a template; ``account_id`` None: the signer speaks for every account."""
     # Only who has shown that the WhatsApp account is theirs hears of it.
-    numbers = Connection.objects.filter(
+    numbers = Number.objects.filter(
         proven_waba_id=item.waba_id or "", proven_at__isnull=False, removed_at=None
     ).exclude(proven_waba_id="")
     if account_id is not None:

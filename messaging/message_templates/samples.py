@@ -16,7 +16,7 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import CannotOpen
 from core.http import ratelimits
 from messaging.compose.approved import MEDIA, Approved, read
@@ -33,7 +33,7 @@ AGAIN_SECONDS = 60
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "video/mp4": "mp4", "application/pdf": "pdf"}
 
 
-def of(number: Connection, parts: Mapping[uuid.UUID, Approved]) -> dict[uuid.UUID, dict[str, str]]:
+def of(number: Number, parts: Mapping[uuid.UUID, Approved]) -> dict[uuid.UUID, dict[str, str]]:
     """Return what stands for each template's own header file: ``{"id": …}`` or ``{"link": …}``."""
     with_file = {pk: one for pk, one in parts.items() if one.header_format in MEDIA}
     if not with_file:
@@ -45,7 +45,7 @@ def of(number: Connection, parts: Mapping[uuid.UUID, Approved]) -> dict[uuid.UUI
     return found | {sample.template_id: {"id": sample.media_id} for sample in fresh}
 
 
-def ensure(number: Connection, template: Template) -> None:
+def ensure(number: Number, template: Template) -> None:
     """Upload a template's sample to a number; once a minute at most when it fails. Never raises."""
     name = f"sample:{number.pk}:{template.pk}"
     if not ratelimits.hit(name, limit=1, window=AGAIN_SECONDS).admitted:
@@ -63,7 +63,7 @@ def ensure(number: Connection, template: Template) -> None:
         )
 
 
-def _uploaded(number: Connection, template: Template) -> str:
+def _uploaded(number: Number, template: Template) -> str:
     with closing(template_store.graph_for(number, timeout=template_store.ASK_TIMEOUT)) as graph:
         # The stored address may have expired: ask for a fresh one.
         parts = read(graph.template(template.meta_id).get("components"))

@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import CannotOpen
 from core.http import ratelimits
 from core.jobs import shutdown
@@ -45,7 +45,7 @@ ASK_TIMEOUT = 4.0
 DOUBT_AFTER = timedelta(minutes=1)
 
 
-def graph_for(number: Connection, *, timeout: float = 10) -> TemplateGraph:
+def graph_for(number: Number, *, timeout: float = 10) -> TemplateGraph:
     """Return the calls about templates as this number's token sees them.
 
     Raises ``vault.CannotOpen`` or ValueError for credentials that cannot be used.
@@ -82,7 +82,7 @@ def find(
 # --- copying
 
 
-def sync(number: Connection) -> int:
+def sync(number: Number) -> int:
     """Copy all templates of the number's WhatsApp account; returns how many there are.
 
     A template that Meta no longer lists is deleted here too. Raises ``GraphError``, ``GraphUnreachable``,
@@ -101,7 +101,7 @@ def sync(number: Connection) -> int:
 
 
 @transaction.atomic
-def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: datetime) -> list[str]:
+def store(number: Number, items: Sequence[dict[str, Any]], *, asked_at: datetime) -> list[str]:
     """Store templates as Meta listed them when ``asked_at``; returns their Meta ids."""
     now = timezone.now()
     usable = [
@@ -136,7 +136,7 @@ def store(number: Connection, items: Sequence[dict[str, Any]], *, asked_at: date
     return [row.meta_id for row in rows]
 
 
-def _row_of(number: Connection, item: dict[str, Any], now: datetime) -> Template:
+def _row_of(number: Number, item: dict[str, Any], now: datetime) -> Template:
     quality = item.get("quality_score")
     reason = str(item.get("rejected_reason") or "")
     return Template(
@@ -159,13 +159,13 @@ def _row_of(number: Connection, item: dict[str, Any], now: datetime) -> Template
 # --- one name, while a caller waits
 
 
-def ask_for(number: Connection, name: str) -> bool:
+def ask_for(number: Number, name: str) -> bool:
     """Ask Meta for a name that is not known here; tells whether Meta was asked.
 
     Never raises: the send goes on without the template. The same name is asked for once a minute and one
     WhatsApp account every ten seconds, so that nobody can make us hammer Meta. Not inside a transaction.
     """
-    if not number.waba_id or number.status == Connection.Status.HELD:
+    if not number.waba_id or number.status == Number.Status.HELD:
         return False
     if not ratelimits.hit(
         f"template:{number.account_id}:{number.waba_id}:{name}", limit=1, window=ASK_NAME_SECONDS
@@ -214,11 +214,11 @@ def doubt(connection_id: uuid.UUID) -> None:
         cursor.execute(_DOUBT, [connection_id, DOUBT_AFTER.total_seconds()])
 
 
-def _sync_row(number: Connection) -> Any:
+def _sync_row(number: Number) -> Any:
     return TemplateSync.objects.filter(account_id=number.account_id, waba_id=number.waba_id)
 
 
-def _ensure_sync_row(number: Connection, *, due_in: timedelta = timedelta(0)) -> None:
+def _ensure_sync_row(number: Number, *, due_in: timedelta = timedelta(0)) -> None:
     row = TemplateSync(account_id=number.account_id, waba_id=number.waba_id, due_at=timezone.now() + due_in)
     TemplateSync.objects.bulk_create([row], ignore_conflicts=True)
 
@@ -270,10 +270,8 @@ def sync_due(*, seconds: float = 20.0) -> int:
 
 def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
     mine = TemplateSync.objects.filter(pk=row_id)
-    live = Connection.objects.filter(account_id=account_id, waba_id=waba_id, removed_at=None)
-    numbers = sorted(
-        live.select_related("account"), key=lambda number: number.status != Connection.Status.ACTIVE
-    )
+    live = Number.objects.filter(account_id=account_id, waba_id=waba_id, removed_at=None)
+    numbers = sorted(live.select_related("account"), key=lambda number: number.status != Number.Status.ACTIVE)
     if not numbers:
         # No number can send them any more; if one comes back, they are read again.
         Template.objects.filter(account_id=account_id, waba_id=waba_id).delete()
@@ -281,7 +279,7 @@ def _sync_one(row_id: int, account_id: uuid.UUID, waba_id: str) -> None:
         return
     if not numbers[0].account.is_active:
         return
-    number = next((one for one in numbers if one.status != Connection.Status.HELD), None)
+    number = next((one for one in numbers if one.status != Number.Status.HELD), None)
     if number is None:
         mine.update(error="Meta refuses the saved credentials. Save new ones.")
         return

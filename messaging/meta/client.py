@@ -34,8 +34,8 @@ _RETRY_AFTER_LIMIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """A sender: where Meta is, which number, and the secrets to use it.
+class Caller:
+    """Whose call it is: where Meta is, which number, and the secrets to use it.
 
     Raises ValueError when a part could not be put into an address or a header safely.
     """
@@ -138,7 +138,7 @@ def new_session(
 
 async def send(
     session: aiohttp.ClientSession,
-    number: Number,
+    caller: Caller,
     body: bytes,
     *,
     timeout: float,  # noqa: ASYNC109 - aiohttp's own timeouts tell a connect timeout from a read timeout
@@ -151,10 +151,10 @@ async def send(
     if session.closed:
         return Unsent("the HTTP session is closed")
     limits = aiohttp.ClientTimeout(total=timeout, connect=min(CONNECT_SECONDS, timeout / 2))
-    headers = {"Authorization": f"Bearer {number.access_token.reveal()}"}
+    headers = {"Authorization": f"Bearer {caller.access_token.reveal()}"}
     try:
         async with session.post(
-            _address(number), data=body, headers=headers, timeout=limits, allow_redirects=False
+            _address(caller), data=body, headers=headers, timeout=limits, allow_redirects=False
         ) as response:
             raw = await _read_bounded(response.content)
             if raw is None:
@@ -175,7 +175,7 @@ async def send(
         return Unknown("the answer was not HTTP")
     except (aiohttp.ClientError, OSError):
         return Unknown("the connection was lost before the answer")
-    clean = redact(raw, number.access_token, number.app_secret)
+    clean = redact(raw, caller.access_token, caller.app_secret)
     return classify(response.status, clean, response.headers)
 
 
@@ -213,11 +213,11 @@ def classify(http_status: int, raw: bytes, headers: Mapping[str, str]) -> Answer
     )
 
 
-def _address(number: Number) -> str:
-    base = checked_base(number.graph_url, number.version)
-    proof = appsecret_proof(number.access_token, number.app_secret)
+def _address(caller: Caller) -> str:
+    base = checked_base(caller.graph_url, caller.version)
+    proof = appsecret_proof(caller.access_token, caller.app_secret)
     query = f"?appsecret_proof={proof}" if proof else ""
-    return f"{base}/{number.phone_number_id}/messages{query}"
+    return f"{base}/{caller.phone_number_id}/messages{query}"
 
 
 async def _read_bounded(stream: aiohttp.StreamReader) -> bytes | None:

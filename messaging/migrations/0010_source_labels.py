@@ -5,6 +5,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [("messaging", "0009_suspects")]
+    # What stands above this one points at accounts.Connection, which is called Number from then on.
+    run_before = [("accounts", "0011_number")]
 
     operations = [
         migrations.AlterField(

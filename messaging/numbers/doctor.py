@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.connections import callback_url
-from accounts.models import Connection
+from accounts.models import Number
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 from messaging.numbers import verification
 from messaging.numbers.verification import Check, Diagnosis
@@ -50,15 +50,15 @@ class Repair:
     message: str
 
 
-def warnings(number: Connection | None) -> list[str]:
+def warnings(number: Number | None) -> list[str]:
     """Return what a caller should know who saves, checks or uses a number, and nobody else will tell him."""
     if number is None or number.app_secret_sealed or settings.META_APP_SECRET:
         return []
     return [UNPROVEN]
 
 
-def examine(number: Connection) -> Diagnosis:
-    """Look at everything and store the lines with the number (``Connection.checks``).
+def examine(number: Number) -> Diagnosis:
+    """Look at everything and store the lines with the number (``Number.checks``).
 
     Raises ``vault.CannotOpen`` when the saved token cannot be opened any more. What Meta answers is never
     raised: each refusal is a line.
@@ -71,13 +71,13 @@ def examine(number: Connection) -> Diagnosis:
         if any(line.check == "phone_number" and line.ok is not None for line in checks):
             checks += _number_lines(graph, number)
     checks.append(_secret_line(number))
-    updated = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
+    updated = Number.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
     if updated.update(checks=[asdict(line) for line in checks]):
         number.checks = [asdict(line) for line in checks]
     return Diagnosis(verified.verified, checks)
 
 
-def repair(number: Connection) -> Repair:
+def repair(number: Number) -> Repair:
     """Subscribe the token's app and give Meta the number's callback address, where its API lets us.
 
     Subscribing is asked first: Meta refuses an address of an app that is not subscribed.
@@ -144,7 +144,7 @@ def _expiry_line(token: dict[str, Any]) -> Check:
     return Check("token_expiry", None if days > SOON_DAYS else False, said, fix)
 
 
-def _number_lines(graph: Graph, number: Connection) -> list[Check]:
+def _number_lines(graph: Graph, number: Number) -> list[Check]:
     lines = []
     try:
         facts = graph.phone_number(number.phone_number_id)
@@ -197,7 +197,7 @@ def _health_lines(health: dict[str, Any]) -> list[Check]:
     return lines or [Check("health", True, "Meta reports nothing that keeps this number from sending.")]
 
 
-def _callback_line(configured: dict[str, Any], number: Connection) -> Check:
+def _callback_line(configured: dict[str, Any], number: Number) -> Check:
     used = next(
         (
             str(configured[name])
@@ -225,7 +225,7 @@ def _callback_line(configured: dict[str, Any], number: Connection) -> Check:
     )
 
 
-def _secret_line(number: Connection) -> Check:
+def _secret_line(number: Number) -> Check:
     if not warnings(number):
         return Check("app_secret", True, "Reports from Meta can be checked for their signature.")
     return Check(

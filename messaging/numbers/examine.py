@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import CannotOpen
 from messaging.message_templates import store as template_store
 from messaging.meta.graph import GraphError, GraphUnreachable
@@ -27,22 +27,22 @@ def spare_number() -> dict[str, str]:
     if not in_sandbox():
         return {}
     spare = {one.phone_number_id: one for one in spare_numbers(settings.META_GRAPH_URL)}
-    proven = Connection.objects.filter(removed_at=None, proven_at__isnull=False, phone_number_id__in=spare)
+    proven = Number.objects.filter(removed_at=None, proven_at__isnull=False, phone_number_id__in=spare)
     for ident in proven.values_list("phone_number_id", flat=True):
         del spare[ident]
     return asdict(next(iter(spare.values()))) if spare else {}
 
 
-def examine(number: Connection) -> None:
+def examine(number: Number) -> None:
     """Let the doctor look; a token that cannot be opened is a line of its own. Copies the templates."""
     try:
         doctor.examine(number)
-        if number.status == Connection.Status.ACTIVE and number.waba_id:
+        if number.status == Number.Status.ACTIVE and number.waba_id:
             template_store.sync(number)
     except CannotOpen:
         fix = _("Save the access token again.")
         line = {"check": "token", "ok": False, "message": _("The saved token cannot be read."), "fix": fix}
-        Connection.objects.filter(pk=number.pk).update(checks=[line])
+        Number.objects.filter(pk=number.pk).update(checks=[line])
         number.checks = [line]
     except (GraphError, GraphUnreachable, ValueError):
         pass  # the lines are stored; templates are copied again every half hour and on demand

@@ -6,7 +6,7 @@ import structlog
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 
 log = structlog.get_logger(__name__)
 
@@ -27,11 +27,11 @@ def tell_owners() -> int:
     A mail that cannot be sent is tried again at the next look.
     """
     sent = 0
-    for number in Connection.objects.filter(
-        status=Connection.Status.HELD, held_notice_at=None
-    ).select_related("account")[:100]:
+    for number in Number.objects.filter(status=Number.Status.HELD, held_notice_at=None).select_related(
+        "account"
+    )[:100]:
         # Taken first, so that two workers do not write the same mail; given back if it cannot be sent.
-        mine = Connection.objects.filter(pk=number.pk, held_notice_at=None)
+        mine = Number.objects.filter(pk=number.pk, held_notice_at=None)
         if not mine.update(held_notice_at=timezone.now()):
             continue
         shown = f"+{number.display_phone}" if number.display_phone else number.phone_number_id
@@ -45,5 +45,5 @@ def tell_owners() -> int:
             sent += 1
         except OSError as error:
             log.warning("a notice could not be mailed", connection=str(number.pk), error=repr(error))
-            Connection.objects.filter(pk=number.pk).update(held_notice_at=None)
+            Number.objects.filter(pk=number.pk).update(held_notice_at=None)
     return sent

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import connections
 from accounts.connections import Proof
 from accounts.credentials import Credentials
-from accounts.models import Account, Agent, Connection
+from accounts.models import Account, Agent, Number
 from accounts.vault import CannotOpen
 from core.errors import Refusal
 from core.secret import Secret
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 TIMEOUT_SECONDS = 5.0
 
 
-def save(account: Account, given: Credentials) -> Connection:
+def save(account: Account, given: Credentials) -> Number:
     """Save the default number's credentials after asking Meta whose it is (``connections.save_credentials``).
 
     Raises ``Refusal`` (``conflict``) when Meta's answer showed the number and another account has shown it.
@@ -46,7 +46,7 @@ def save(account: Account, given: Credentials) -> Connection:
     )
 
 
-def add(account: Account, agent: Agent, given: Credentials) -> Connection:
+def add(account: Account, agent: Agent, given: Credentials) -> Number:
     """Connect one more number after asking Meta whose it is (``connections.add_number``).
 
     Raises ``Refusal`` as ``save`` does.
@@ -93,7 +93,7 @@ def refuses(error: GraphError) -> bool:
     return error.meta.outcome is Outcome.HOLD_CREDENTIALS
 
 
-def note(number: Connection, waba_id: str | None) -> bool:
+def note(number: Number, waba_id: str | None) -> bool:
     """Note that a check's answer showed the number; ``waba_id`` as in ``connections.prove``.
 
     False: another account has shown it, too, and Meta still answers to that one's token.
@@ -122,7 +122,7 @@ def note(number: Connection, waba_id: str | None) -> bool:
 
 def taken(connection_id: uuid.UUID, sealed_token: str) -> None:
     """Note that Meta took a message from a number that had not been proven: that shows it as well."""
-    number = Connection.objects.filter(pk=connection_id, access_token_sealed=sealed_token).first()
+    number = Number.objects.filter(pk=connection_id, access_token_sealed=sealed_token).first()
     if number is not None and not note(number, None):
         log.warning("a number that another account has proven sends", connection=str(number.pk))
 
@@ -136,7 +136,7 @@ def _ask_to_save(account: Account, given: Credentials) -> Proof:
     return proof
 
 
-def _gives_way(rival: Connection, account_id: uuid.UUID) -> bool:
+def _gives_way(rival: Number, account_id: uuid.UUID) -> bool:
     """Ask Meta whether an older proof still holds; when it refuses that token, the proof is taken back."""
     if rival.account_id == account_id:
         return False

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.credentials import Credentials
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import CannotOpen
 from core.jobs import shutdown
 from messaging.message_templates import store as template_store
@@ -48,7 +48,7 @@ class Diagnosis:
     checks: list[Check]
 
 
-def graph_for(number: Connection) -> Graph:
+def graph_for(number: Number) -> Graph:
     """Return the Graph API as this number's credentials see it. Raises ``vault.CannotOpen``, ValueError."""
     return Graph(
         settings.META_GRAPH_URL,
@@ -58,7 +58,7 @@ def graph_for(number: Connection) -> Graph:
     )
 
 
-def verify(number: Connection) -> Diagnosis:
+def verify(number: Number) -> Diagnosis:
     """Ask Meta about a number's credentials and store what it says.
 
     The number counts as verified when the token is valid and sees the number; a WABA that was given
@@ -84,7 +84,7 @@ def verify(number: Connection) -> Diagnosis:
 
 
 def _store(
-    number: Connection, *, verified: bool, checks: list[Check], facts: dict[str, Any], waba_id: str
+    number: Number, *, verified: bool, checks: list[Check], facts: dict[str, Any], waba_id: str
 ) -> None:
     changes: dict[str, Any] = {"checks": [asdict(check) for check in checks]}
     if facts:
@@ -96,15 +96,15 @@ def _store(
         changes["messages_per_second"] = _RATES.get(str(level), number.messages_per_second)
     if verified:
         changes |= {
-            "status": Connection.Status.ACTIVE,
+            "status": Number.Status.ACTIVE,
             "status_reason": "",
             "paused_until": None,
             "verified_at": timezone.now(),
             "waba_id": waba_id,
         }
     # Only if the credentials are still those that were checked.
-    updated = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
-    was_held = number.status == Connection.Status.HELD
+    updated = Number.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
+    was_held = number.status == Number.Status.HELD
     with transaction.atomic():
         changed = updated.update(**changes)
         if changed and verified and was_held:
@@ -277,12 +277,12 @@ def verify_due(*, seconds: float = 20.0) -> int:
         if row is None:
             break
         asked += 1
-        _verify_due(Connection.objects.get(pk=row[0]))
+        _verify_due(Number.objects.get(pk=row[0]))
     return asked
 
 
-def _verify_due(number: Connection) -> None:
-    answered = Connection.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
+def _verify_due(number: Number) -> None:
+    answered = Number.objects.filter(pk=number.pk, access_token_sealed=number.access_token_sealed)
     try:
         given = Credentials(
             number.access_token, number.phone_number_id, number.waba_id, number.app_secret or None

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.connections import sending_number
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from billing import quota
 from core.correlation import correlation_id
 from core.errors import FieldError, Invalid, Refusal, invalid
@@ -68,7 +68,7 @@ class Origin:
     source: Message.Source
     account: Account
     key: ApiKey | None = None
-    number: Connection | None = None
+    number: Number | None = None
     batch: Batch | None = None
 
     @property
@@ -143,7 +143,7 @@ def queue_many(origin: Origin, drafts: Sequence[Draft]) -> list[Queued]:
     ]
 
 
-def sender_of(origin: Origin, drafts: Sequence[Draft]) -> Connection | None:
+def sender_of(origin: Origin, drafts: Sequence[Draft]) -> Number | None:
     """Return the number that drafts go out from, None when the account has none.
 
     Raises, if any of them goes out for real, ``Invalid`` when there is none and ``Refusal``
@@ -258,7 +258,7 @@ def _template_name(draft: Draft) -> str:
 
 
 def _known(
-    account: Account, number: Connection | None, drafts: Sequence[Draft]
+    account: Account, number: Number | None, drafts: Sequence[Draft]
 ) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], str]]:
     """Return the categories and the texts of the drafts' templates, as far as they are stored."""
     wanted = {(d.what.name, d.what.language) for d in drafts if isinstance(d.what, RawTemplate)}
@@ -278,7 +278,7 @@ def _known(
     return categories, texts
 
 
-def refuse_while_paused(number: Connection) -> None:
+def refuse_while_paused(number: Number) -> None:
     """Refuse new sends while Meta keeps failing for this number (W23).
 
     The breaker sends one message as a probe every few seconds. Between two probes new sends are

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from accounts.connections import default_connection
+from accounts.connections import default_number
 from accounts.models import Account
 from billing import quota
 from core.errors import FieldError, Invalid, Refusal, invalid
@@ -34,7 +34,7 @@ def retry(account: Account, message_id: uuid.UUID, *, as_test: bool = False) -> 
             raise Refusal("conflict", "A test key cannot send a real message again. Use a live one.")
         number = message.connection  # which it goes out from again; a removed one's place is taken (W49)
         if number is None or number.removed_at is not None:
-            number = default_connection(account)
+            number = default_number(account)
         if number is None:
             raise Invalid([FieldError("credentials", NO_CREDENTIALS)], NO_CREDENTIALS)
         refuse_while_paused(number)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.db import connection
 from django.db.models import Sum
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.models import Batch, Message, Status, Tally
 from messaging.status.daily_totals import COUNTED
 from messaging.status.timeline import OPEN, WAITING
@@ -115,15 +115,15 @@ def figures(account: Account, *, today: date) -> Overview:
 class Health:
     """How a number is: ``tone`` good, warn or bad, a word and a sentence of what to do about it."""
 
-    number: Connection
+    number: Number
     tone: str
     state: str
     advice: str
 
 
-def health(number: Connection, at: datetime) -> Health:
+def health(number: Number, at: datetime) -> Health:
     """Say how a number is at ``at``, from what the engine and Meta have told of it."""
-    if number.status == Connection.Status.HELD:
+    if number.status == Number.Status.HELD:
         why = number.status_reason or "Meta refused its credentials."
         return Health(number, "bad", "held", f"{why} Its messages wait; save new credentials.")
     if number.breaker_open_since is not None:
@@ -132,7 +132,7 @@ def health(number: Connection, at: datetime) -> Health:
         )
     if number.paused_until is not None and number.paused_until > at:
         return Health(number, "warn", "resting", "WhatsApp asked for a pause. It goes on by itself.")
-    if number.status != Connection.Status.ACTIVE:
+    if number.status != Number.Status.ACTIVE:
         return Health(number, "warn", "unverified", "Not verified yet. Finish the set-up.")
     if any(isinstance(check, dict) and check.get("ok") is False for check in number.checks or []):
         return Health(number, "warn", "attention", "One of its checks failed; messages still go out.")
@@ -145,7 +145,7 @@ def numbers(account: Account, at: datetime) -> list[Health]:
     return [health(row, at) for row in rows]
 
 
-def estimate(number: Connection, count: int) -> float:
+def estimate(number: Number, count: int) -> float:
     """Return about how many seconds ``count`` more messages take, behind what waits for this number already.
 
     The pace is the number's own; pauses that Meta may ask for are not known beforehand.

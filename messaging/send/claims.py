@@ -40,7 +40,7 @@ class Claim:
     id: uuid.UUID
     token: int
     #: the number it goes out from
-    sender: DueNumber | None
+    number: DueNumber | None
     account_id: uuid.UUID
     status: Status
     recipient: str
@@ -84,7 +84,7 @@ def claim(capacity: int, *, suspect: bool = True) -> list[Claim]:
 
 
 def _of_numbers(numbers: Sequence[DueNumber], capacity: int, suspect: bool) -> list[Claim]:
-    senders = {one.id: one for one in numbers}
+    by_id = {one.id: one for one in numbers}
     rates = {one.id: max(one.rate, 0.01) for one in numbers}
     slots = share(
         {
@@ -94,9 +94,9 @@ def _of_numbers(numbers: Sequence[DueNumber], capacity: int, suspect: bool) -> l
         capacity,
     )
     bulk = {ident: max(1, round(count * BULK_SHARE)) if count > 1 else 0 for ident, count in slots.items()}
-    probing = [ident for ident in slots if senders[ident].probing]
+    probing = [ident for ident in slots if by_id[ident].probing]
     wanted = [list(slots), list(slots.values()), list(bulk.values()), suspect, settings.SEND_LEASE_SECONDS]
-    taken = dict.fromkeys(senders, 0)
+    taken = dict.fromkeys(by_id, 0)
     claims: list[Claim] = []
     with hot() as cursor:
         if probing:
@@ -106,11 +106,11 @@ def _of_numbers(numbers: Sequence[DueNumber], capacity: int, suspect: bool) -> l
         leased.sort(key=lambda row: row.lane)
         for row in leased:
             assert row.connection_id is not None
-            sender = senders[row.connection_id]
-            wait = sender.first_slot + taken[sender.id] / rates[sender.id]
+            number = by_id[row.connection_id]
+            wait = number.first_slot + taken[number.id] / rates[number.id]
             if not row.dry_run:  # it makes no call and needs no slot
-                taken[sender.id] += 1
-            claims.append(_claim(row, sender, wait))
+                taken[number.id] += 1
+            claims.append(_claim(row, number, wait))
         used = {ident: count / rates[ident] for ident, count in taken.items() if count}
         if used:
             cursor.execute(claims_sql.RESERVE, [list(used), list(used.values())])
@@ -132,11 +132,11 @@ def share(wanted: dict[uuid.UUID, int], capacity: int) -> dict[uuid.UUID, int]:
     return given
 
 
-def _claim(row: Leased, sender: DueNumber | None, wait: float) -> Claim:
+def _claim(row: Leased, number: DueNumber | None, wait: float) -> Claim:
     return Claim(
         id=row.id,
         token=row.token,
-        sender=sender,
+        number=number,
         account_id=row.account_id,
         status=Status(row.status),
         recipient=row.recipient,

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.connections import default_connection
-from accounts.models import Account, Connection
+from accounts.connections import default_number
+from accounts.models import Account, Number
 from messaging.compose import recipients
 from messaging.meta import codes
 from messaging.meta.payloads import ref_for
@@ -24,8 +24,8 @@ def needs_no_call(claim: Claim) -> bool:
     """Tell whether ``settle`` decides about this claim."""
     return (
         claim.dry_run
-        or claim.sender is None
-        or claim.sender.removed
+        or claim.number is None
+        or claim.number.removed
         or claim.status in (Status.SUBMITTING, Status.UNKNOWN)
         or outcomes.poisonous(claim)
         or (claim.left is not None and claim.left <= 0)
@@ -94,7 +94,7 @@ def _may_repeat(claim: Claim) -> bool:
     category = (
         Template.objects.filter(
             account_id=claim.account_id,
-            waba_id=claim.sender.waba_id if claim.sender else "",
+            waba_id=claim.number.waba_id if claim.number else "",
             name=template["name"],
             language=template["language"],
         )
@@ -104,17 +104,17 @@ def _may_repeat(claim: Claim) -> bool:
     return category == "UTILITY"
 
 
-def _successor(claim: Claim) -> Connection | None:
+def _successor(claim: Claim) -> Number | None:
     """Return the number that takes over: the account's default one, or none but itself under /v1.
 
     There the caller named the number, and another brand's number must not speak in its place.
     """
     named = Message.objects.filter(pk=claim.id, source=Message.Source.V1).exists()
-    if named and claim.sender is not None:
-        return Connection.objects.filter(
-            account_id=claim.account_id, phone_number_id=claim.sender.phone_number_id, removed_at=None
+    if named and claim.number is not None:
+        return Number.objects.filter(
+            account_id=claim.account_id, phone_number_id=claim.number.phone_number_id, removed_at=None
         ).first()
-    return default_connection(Account(pk=claim.account_id))
+    return default_number(Account(pk=claim.account_id))
 
 
 def _rehome(claim: Claim) -> list[Change]:

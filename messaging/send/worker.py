@@ -28,7 +28,7 @@ from core.jobs.wakeup import channel
 from messaging.inbound import contacts
 from messaging.message_templates import store as template_store
 from messaging.meta import payloads
-from messaging.meta.client import Accepted, Answer, Number, Refused, Unsent, new_session, send
+from messaging.meta.client import Accepted, Answer, Caller, Refused, Unsent, new_session, send
 from messaging.meta.codes import Outcome
 from messaging.numbers import proofs
 from messaging.send import fallbacks, heartbeat, outcomes, pacing, settle
@@ -73,7 +73,7 @@ class Pipeline:
         self._order = itertools.count()
         self._outcomes: asyncio.Queue[tuple[Change, int]] = asyncio.Queue()  # with its share of _under_way
         self._calls: set[asyncio.Task[None]] = set()
-        self._numbers: dict[tuple[str, str, str], Number] = {}
+        self._callers: dict[tuple[str, str, str], Caller] = {}
         self._proven: set[uuid.UUID] = set()  # said so by this run; what was claimed before does not know
         self._beaten = -heartbeat.WORKER_EVERY_SECONDS
         self._breakers = pacing.Breakers()
@@ -193,14 +193,14 @@ class Pipeline:
     async def _can_open(self, item: Claim) -> bool:
         """Tell whether the number's credentials can be used; if not, hold the number before any mark."""
         try:
-            self._number(item)
+            self._caller(item)
         except (vault.CannotOpen, ValueError) as error:
-            assert item.sender is not None
+            assert item.number is not None
             await self._pacer.run(
                 partial(
                     pacing.hold,
-                    item.sender.id,
-                    sealed_token=item.sender.access_token_sealed,
+                    item.number.id,
+                    sealed_token=item.number.access_token_sealed,
                     reason=f"The saved credentials cannot be used: {error}. Save them again.",
                 )
             )
@@ -288,7 +288,7 @@ class Pipeline:
         self._outcomes.put_nowait((change, 1))
 
     async def _answer(self, session: aiohttp.ClientSession, item: Claim, latest: float) -> Answer:
-        number = self._number(item)
+        caller = self._caller(item)
         body = payloads.encode(
             payloads.build(to=item.recipient, content=item.content, ref=payloads.ref_for(item.id, item.round))
         )
@@ -296,33 +296,33 @@ class Pipeline:
         # The last line before the call: a worker that was frozen since the mark must not send now.
         if time.monotonic() > latest:
             return Unsent("the worker was frozen between marking and calling")
-        answer = await send(session, number, body, timeout=settings.SEND_TIMEOUT_SECONDS)
+        answer = await send(session, caller, body, timeout=settings.SEND_TIMEOUT_SECONDS)
         failpoint("send.after_response")
         return answer
 
-    def _number(self, item: Claim) -> Number:
-        sender = item.sender
-        assert sender is not None  # messages without a number never get here (unfinished.settle)
-        key = (sender.phone_number_id, sender.access_token_sealed, sender.app_secret_sealed)
-        number = self._numbers.get(key)
-        if number is None:
-            context = f"connection:{sender.account_id}:{sender.id}:"
-            app_secret = vault.unseal(sender.app_secret_sealed, context=context + "app_secret")
-            number = self._numbers[key] = Number(
+    def _caller(self, item: Claim) -> Caller:
+        number = item.number
+        assert number is not None  # messages without a number never get here (settle.settle)
+        key = (number.phone_number_id, number.access_token_sealed, number.app_secret_sealed)
+        caller = self._callers.get(key)
+        if caller is None:
+            context = f"connection:{number.account_id}:{number.id}:"
+            app_secret = vault.unseal(number.app_secret_sealed, context=context + "app_secret")
+            caller = self._callers[key] = Caller(
                 graph_url=settings.META_GRAPH_URL,
                 version=settings.META_GRAPH_VERSION,
-                phone_number_id=sender.phone_number_id,
-                access_token=vault.unseal(sender.access_token_sealed, context=context + "access_token"),
+                phone_number_id=number.phone_number_id,
+                access_token=vault.unseal(number.access_token_sealed, context=context + "access_token"),
                 app_secret=app_secret or None,
             )
-        return number
+        return caller
 
     async def _prove(self, item: Claim) -> None:
         """Let the first message that Meta takes from a number show that the number is its account's."""
-        sender = item.sender
-        if sender is not None and not sender.proven and sender.id not in self._proven:
-            self._proven.add(sender.id)
-            await self._pacer.run(partial(proofs.taken, sender.id, sender.access_token_sealed))
+        number = item.number
+        if number is not None and not number.proven and number.id not in self._proven:
+            self._proven.add(number.id)
+            await self._pacer.run(partial(proofs.taken, number.id, number.access_token_sealed))
 
     async def _learn(self, item: Claim, answer: Accepted) -> None:
         """Remember Meta's own form of the number where it differs (Brazil, Mexico, Argentina)."""
@@ -339,35 +339,35 @@ class Pipeline:
 
     async def _watch(self, item: Claim, answer: Answer) -> None:
         """Open the number's breaker after failures in a row; close it when a probe is answered."""
-        assert item.sender is not None
-        number = item.sender.id
+        assert item.number is not None
+        ident = item.number.id
         if isinstance(answer, Accepted | Refused) and not outcomes.is_down(answer):
-            self._breakers.answered(number)
-            if item.sender.probing:
-                await self._pacer.run(partial(pacing.close_breaker, number))
-        elif self._breakers.failed(number):
-            await self._pacer.run(partial(pacing.open_breaker, number))
+            self._breakers.answered(ident)
+            if item.number.probing:
+                await self._pacer.run(partial(pacing.close_breaker, ident))
+        elif self._breakers.failed(ident):
+            await self._pacer.run(partial(pacing.open_breaker, ident))
 
     async def _slow(self, item: Claim, answer: Refused) -> None:
         """Let the number feel what Meta said: held, paused, given a breath; its templates read again."""
-        assert item.sender is not None
-        sender, outcome = item.sender, answer.meta.outcome
+        assert item.number is not None
+        number, outcome = item.number, answer.meta.outcome
         if outcome is Outcome.HOLD_CREDENTIALS:
             await self._pacer.run(
                 partial(
                     pacing.hold,
-                    sender.id,
-                    sealed_token=sender.access_token_sealed,
+                    number.id,
+                    sealed_token=number.access_token_sealed,
                     reason=answer.meta.tells,
                 )
             )
         elif outcome in (Outcome.PAUSE_ACCOUNT, Outcome.THROTTLE_ACCOUNT):
             seconds = answer.retry_after or outcomes.ACCOUNT_PAUSE_SECONDS
-            await self._pacer.run(partial(pacing.pause, sender.id, seconds=seconds, reason=answer.meta.tells))
+            await self._pacer.run(partial(pacing.pause, number.id, seconds=seconds, reason=answer.meta.tells))
         elif outcome is Outcome.THROTTLE_NUMBER:
-            await self._pacer.run(partial(pacing.slow_down, sender.id))
+            await self._pacer.run(partial(pacing.slow_down, number.id))
         elif outcome is Outcome.FAIL_TEMPLATE:
-            await self._pacer.run(partial(template_store.doubt, sender.id))
+            await self._pacer.run(partial(template_store.doubt, number.id))
 
     # --- stage 4: record
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from accounts.models import Connection
+from accounts.models import Number
 from core.http.fields import WA_ID
 from messaging.compose.content import body_of
 from messaging.compose.drafts import Draft
@@ -185,7 +185,7 @@ def _of_draft(account_id: uuid.UUID, one: Accepted, batch_id: uuid.UUID | None, 
 # --- messages coming in
 
 
-def received(number: Connection, message: Message, item: InboundMessage, at: datetime) -> None:
+def received(number: Number, message: Message, item: InboundMessage, at: datetime) -> None:
     """Tell of a message that somebody wrote. Media are named by Meta's id; we do not fetch them."""
     listeners = outbox.audience([message.account_id])
     if message.account_id not in listeners:
@@ -277,7 +277,7 @@ def number_held(account_id: uuid.UUID, *, phone_number_id: str, phone: str, reas
     _number("number.held", account_id, phone_number_id, phone, reason)
 
 
-def number_resumed(number: Connection) -> None:
+def number_resumed(number: Number) -> None:
     """Tell that a number's queue goes out again."""
     _number("number.resumed", number.account_id, number.phone_number_id, number.display_phone, None)
 

@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from accounts import agents
-from accounts.connections import Proof, add_number, default_connection, save_credentials
+from accounts.connections import Proof, add_number, default_number, save_credentials
 from accounts.credentials import Credentials
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.plans import LIMITS, Plan
 from core.errors import Invalid, Refusal
 from core.secret import Secret
@@ -110,7 +110,7 @@ def test_a_number_that_is_switched_off_takes_nothing_until_it_is_on_again(org: C
 
 
 def test_a_held_number_still_takes_messages_which_wait(org: Customer) -> None:
-    Connection.objects.filter(pk=org.number.pk).update(status=Connection.Status.HELD)
+    Number.objects.filter(pk=org.number.pk).update(status=Number.Status.HELD)
     assert org.api().post_json(MESSAGES, org.text()).status_code == 202
 
 
@@ -118,7 +118,7 @@ def test_a_message_goes_out_from_the_number_that_was_named(org: Customer) -> Non
     second = add(org.account, org.agent, "+15550000009")
     ident = org.api().post_json(MESSAGES, org.text(**{"from": "+15550000009"})).json()["id"]
     assert second.messages.get().pk == uuid.UUID(ident)
-    assert default_connection(org.account) == org.number
+    assert default_number(org.account) == org.number
 
 
 # --- several numbers

@@ -12,7 +12,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts import keys
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from core.http.classic import ClassicView
 from messaging.models import Message
 from tests.factories import Api, api, connect, make_account, make_key, refusal, without_trace
@@ -162,11 +162,11 @@ def deactivated() -> tuple[Account, Api]:
 @pytest.mark.parametrize(("method", "path"), CALLS)
 def test_a_deactivated_account_is_told_so_and_nothing_happens(deactivated, method, path):
     _, client = deactivated
-    before = list(Connection.objects.values()), ApiKey.objects.filter(revoked_at=None).count()
+    before = list(Number.objects.values()), ApiKey.objects.filter(revoked_at=None).count()
     answer = client.send(method, path, BODIES.get(path))
     assert answer.status_code == 403
     assert answer.json() == refusal("Your account has been deactivated.", "account_deactivated")
-    after = list(Connection.objects.values()), ApiKey.objects.filter(revoked_at=None).count()
+    after = list(Number.objects.values()), ApiKey.objects.filter(revoked_at=None).count()
     assert after == before
     assert not Message.objects.exists()
 

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import Account, ApiKey, Connection, User
+from accounts.models import Account, ApiKey, Number, User
 from devstack.meta import seed
 from tests.factories import APP_SECRET, TOKEN, api, make_account
 
@@ -104,7 +104,7 @@ def test_connect_number_stores_even_what_meta_could_not_confirm():
     """Nobody listens where the tests' settings look for Meta."""
     account = make_account()
     made = json.loads(run("connect_number", *number(account), "--json"))
-    stored = Connection.objects.get()
+    stored = Number.objects.get()
     assert made["connection_id"] == str(stored.pk)
     assert made["verified"] is False
     assert (made["callback_key"], made["verify_token"]) == (stored.callback_key, stored.verify_token)
@@ -118,7 +118,7 @@ def test_connect_number_takes_secrets_from_the_environment(monkeypatch):
     monkeypatch.setenv("HERMOD_ACCESS_TOKEN", TOKEN)
     monkeypatch.setenv("HERMOD_APP_SECRET", APP_SECRET)
     run("connect_number", *number(make_account(), access_token=None, app_secret=None))
-    stored = Connection.objects.get()
+    stored = Number.objects.get()
     assert (stored.access_token.reveal(), stored.app_secret.reveal()) == (TOKEN, APP_SECRET)
 
 
@@ -146,7 +146,7 @@ def test_connect_number_says_what_is_wrong(changes, monkeypatch):
     with pytest.raises(CommandError) as caught:
         run("connect_number", *number(make_account(), **changes))
     assert TOKEN not in str(caught.value)
-    assert not Connection.objects.exists()
+    assert not Number.objects.exists()
 
 
 @pytest.mark.parametrize("account", ["0190d5a4-7d5e-7abc-8def-0123456789ab", "1", "", "x" * 100])
@@ -165,4 +165,4 @@ def test_connect_number_does_not_take_anothers_number(meta, alice):
     with pytest.raises(CommandError) as caught:
         run("connect_number", *number(make_account(), **changes))
     assert "another account" in str(caught.value)
-    assert Connection.objects.count() == 1
+    assert Number.objects.count() == 1

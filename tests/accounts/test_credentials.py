@@ -10,11 +10,11 @@ from django.db import connection
 
 from accounts.connections import add_number, save_credentials
 from accounts.credentials import Credentials
-from accounts.models import Connection
+from accounts.models import Number
 from core.errors import Invalid
 from core.secret import Secret
 from devstack.meta import seed
-from messaging.meta.client import Number
+from messaging.meta.client import Caller
 from messaging.meta.credentials import checked_id
 from messaging.models import Message
 from messaging.numbers import doctor
@@ -33,8 +33,8 @@ def who() -> Api:
     return api(make_account(plan="enterprise"))
 
 
-def current() -> Connection:
-    return Connection.objects.get(removed_at=None)
+def current() -> Number:
+    return Number.objects.get(removed_at=None)
 
 
 def test_it_saves_and_says_what_to_paste_into_meta(who, settings):
@@ -113,14 +113,14 @@ def test_nothing_is_saved_that_could_not_be_sent_to_meta():
         with pytest.raises(Invalid) as caught:
             save_credentials(make_account(), **(values | secrets))
         assert [fault.field for fault in caught.value.fields] == list(given)
-    assert not Connection.objects.exists()
+    assert not Number.objects.exists()
 
 
 def test_whatever_is_saved_can_be_sent_to_meta():
     for token in ("!" * 20, "~" * 2_000):
         for ident in ("1" * 5, "9" * 20):
             given = Credentials(Secret(token), ident, ident, Secret("~" * 200))
-            Number(
+            Caller(
                 "https://graph.example", "v25.0", given.phone_number_id, given.access_token, given.app_secret
             )
             assert checked_id(given.waba_id, "waba_id") == ident
@@ -176,7 +176,7 @@ def refused(who: Api, field: str, value: Any) -> None:
     assert answer.status_code == 400
     assert faulty_fields(answer) in ([field], [""])  # "": the JSON reader refused it (NUL, long numbers)
     assert TOKEN[:20].encode() not in answer.content
-    assert not Connection.objects.exists()
+    assert not Number.objects.exists()
 
 
 @pytest.mark.parametrize("value", HARMFUL_IDS.values(), ids=HARMFUL_IDS.keys())
@@ -225,14 +225,14 @@ def test_it_names_every_faulty_field(who, body, fields):
     answer = who.put_json(PATH, body)
     assert answer.status_code == 400
     assert sorted(faulty_fields(answer)) == sorted(fields)
-    assert not Connection.objects.exists()
+    assert not Number.objects.exists()
 
 
 def test_a_refused_change_leaves_the_old_credentials(who):
     who.put_json(PATH, GOOD)
-    before = Connection.objects.values().get()
+    before = Number.objects.values().get()
     who.put_json(PATH, {"whatsappAccessToken": "bad", "whatsappPhoneNumberId": OTHER})
-    assert Connection.objects.values().get() == before
+    assert Number.objects.values().get() == before
 
 
 def test_no_answer_shows_a_credential(who):
@@ -260,7 +260,7 @@ def test_the_same_number_again_keeps_its_history_and_what_was_left_out(who):
         PATH, GOOD | {"whatsappBusinessAccountId": "102290129340398", "whatsappAppSecret": APP_SECRET}
     )
     before = current()
-    Connection.objects.update(status="active", display_phone="15557654321")
+    Number.objects.update(status="active", display_phone="15557654321")
     make_message(before.account, connection=before)
     for left_out in ({}, {"whatsappBusinessAccountId": None, "whatsappAppSecret": None}):
         answer = who.put_json(PATH, GOOD | {"whatsappAccessToken": TOKEN + "2"} | left_out)
@@ -303,11 +303,11 @@ with_meta = pytest.mark.django_db(transaction=True)
 @with_meta
 def test_a_number_belongs_to_one_account_at_a_time(meta, who):
     who.put_json(PATH, REAL)
-    before = Connection.objects.values().get()
+    before = Number.objects.values().get()
     answer = api(make_account()).put_json(PATH, REAL)
     assert answer.status_code == 409
     assert set(answer.json()) == {"success", "error", "code", "doc_url"}
-    assert Connection.objects.values().get() == before
+    assert Number.objects.values().get() == before
 
 
 @with_meta
@@ -337,7 +337,7 @@ def test_a_number_that_comes_back_is_the_one_that_meta_was_told_of(who, leave):
         return answer.json()["data"]
 
     first = put()
-    Connection.objects.update(waba_id="102290129340398")
+    Number.objects.update(waba_id="102290129340398")
     if leave == "another number":
         put(OTHER)
     else:
@@ -351,7 +351,7 @@ def test_a_number_that_comes_back_is_the_one_that_meta_was_told_of(who, leave):
     back = current()
     assert (back.is_default, back.is_active, back.status) == (True, True, "unverified")
     assert (back.waba_id, back.app_secret_sealed) == ("", ""), "what was forgotten stays forgotten"
-    gone = Connection.objects.exclude(removed_at=None)
+    gone = Number.objects.exclude(removed_at=None)
     assert set(gone.values_list("access_token_sealed", flat=True)) <= {""}
 
 
@@ -370,7 +370,7 @@ def test_delete_forgets_and_may_be_repeated(who):
         answer = who.delete(PATH)
         assert answer.status_code == 200
         assert answer.json() == {"success": True, "data": {"byocConfigured": False}}
-    row = Connection.objects.get()
+    row = Number.objects.get()
     assert (row.access_token_sealed, row.app_secret_sealed, row.status) == ("", "", "removed")
     assert who.get("/auth/me").json()["data"]["byocConfigured"] is False
 
@@ -378,9 +378,9 @@ def test_delete_forgets_and_may_be_repeated(who):
 def test_a_repeated_delete_changes_nothing(who):
     who.put_json(PATH, GOOD)
     who.delete(PATH)
-    before = Connection.objects.values().get()
+    before = Number.objects.values().get()
     who.delete(PATH)
-    assert Connection.objects.values().get() == before
+    assert Number.objects.values().get() == before
 
 
 def test_delete_touches_nobody_elses(who):
@@ -432,7 +432,7 @@ def test_of_two_accounts_that_claim_a_number_at_once_one_gets_it(meta):
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [200] + [409] * 5
-    assert Connection.objects.count() == 1
+    assert Number.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -461,4 +461,4 @@ def test_parallel_changes_of_one_account_end_as_one_of_them():
     assert statuses == [200] * 6
     left = current()
     assert left.access_token.reveal() == TOKEN + left.phone_number_id[-1]
-    assert Connection.objects.exclude(removed_at=None).count() == 5
+    assert Number.objects.exclude(removed_at=None).count() == 5

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts import vault
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.rotation import rotate, sealed_columns
 from accounts.vault import new_key
 from core.secret import Secret
@@ -44,8 +44,8 @@ def three_numbers() -> None:
 
 
 def everything_opens() -> bool:
-    opened = [row.access_token.reveal() for row in Connection.objects.order_by("pk")]
-    secrets = [row.app_secret.reveal() for row in Connection.objects.order_by("pk")]
+    opened = [row.access_token.reveal() for row in Number.objects.order_by("pk")]
+    secrets = [row.app_secret.reveal() for row in Number.objects.order_by("pk")]
     return opened == [TOKEN + "1", TOKEN + "2", "", TOKEN + "3"] and secrets == [
         APP_SECRET,
         "",
@@ -74,9 +74,9 @@ def test_a_second_run_changes_nothing(keys):
     three_numbers()
     keys(NEW, OLD)
     run()
-    before = list(Connection.objects.order_by("pk").values())
+    before = list(Number.objects.order_by("pk").values())
     assert run() == "resealed 0, already current 5"
-    assert list(Connection.objects.order_by("pk").values()) == before
+    assert list(Number.objects.order_by("pk").values()) == before
 
 
 @pytest.mark.django_db
@@ -130,12 +130,12 @@ def test_a_value_that_no_key_opens_is_left_and_reported(keys):
     three_numbers()
     keys(NEW)
     connect(make_account())
-    lost = list(Connection.objects.order_by("pk").values("access_token_sealed", "app_secret_sealed"))
+    lost = list(Number.objects.order_by("pk").values("access_token_sealed", "app_secret_sealed"))
     keys(new_key(), NEW)
     with pytest.raises(CommandError) as caught:
         run()
     assert "5 values" in str(caught.value)
-    kept = list(Connection.objects.order_by("pk").values("access_token_sealed", "app_secret_sealed"))
+    kept = list(Number.objects.order_by("pk").values("access_token_sealed", "app_secret_sealed"))
     assert kept[:-1] == lost[:-1]
     assert kept[-1] != lost[-1], "the readable one was rotated all the same"
 
@@ -146,7 +146,7 @@ def test_it_forgets_no_sealed_column():
     from django.apps import apps
 
     found = {(model.__name__, column) for model, column, _ in sealed_columns()}
-    assert {("Connection", "access_token_sealed"), ("Endpoint", "secret_sealed")} <= found
+    assert {("Number", "access_token_sealed"), ("Endpoint", "secret_sealed")} <= found
     for model in apps.get_models():
         for column in model._meta.concrete_fields:
             assert "sealed" not in column.name or (model.__name__, column.name) in found
@@ -171,7 +171,7 @@ def test_it_touches_nothing_but_the_sealed_value(keys):
     number = connect(make_account())
     keys(NEW, OLD)
     run()
-    number_after = Connection.objects.get(pk=number.pk)
+    number_after = Number.objects.get(pk=number.pk)
     assert vault.is_current(number_after.access_token_sealed)
     assert (number_after.updated_at, number_after.status) == (number.updated_at, number.status)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import vault
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import BadKey, CannotOpen, KeyRing, key_id, new_key
 from core.secret import Secret
 from tests.factories import APP_SECRET, TOKEN, connect, make_account
@@ -162,49 +162,49 @@ def test_an_empty_secret_stays_empty():
 
 
 @pytest.fixture
-def rows(db) -> tuple[Connection, Connection, Connection]:
+def rows(db) -> tuple[Number, Number, Number]:
     """Two numbers of one account (the first replaced) and one of another, all with credentials."""
     account = make_account()
     first = connect(account, app_secret=APP_SECRET)
     kept = first.access_token_sealed, first.app_secret_sealed
     second = connect(account, app_secret=APP_SECRET)
-    Connection.objects.filter(pk=first.pk).update(access_token_sealed=kept[0], app_secret_sealed=kept[1])
+    Number.objects.filter(pk=first.pk).update(access_token_sealed=kept[0], app_secret_sealed=kept[1])
     first.refresh_from_db()
     return first, second, connect(make_account(), app_secret=APP_SECRET)
 
 
-def test_a_connection_opens_its_own_credentials(rows):
-    for row in Connection.objects.all():
+def test_a_number_opens_its_own_credentials(rows):
+    for row in Number.objects.all():
         assert row.access_token.reveal() == TOKEN
         assert row.app_secret.reveal() == APP_SECRET
 
 
 @pytest.mark.parametrize("other", [1, 2], ids=["another row", "another account"])
 def test_a_value_moved_to_another_row_does_not_open(rows, other):
-    Connection.objects.filter(pk=rows[other].pk).update(access_token_sealed=rows[0].access_token_sealed)
+    Number.objects.filter(pk=rows[other].pk).update(access_token_sealed=rows[0].access_token_sealed)
     with pytest.raises(CannotOpen):
-        _ = Connection.objects.get(pk=rows[other].pk).access_token
+        _ = Number.objects.get(pk=rows[other].pk).access_token
 
 
 def test_a_value_moved_to_another_column_does_not_open(rows):
-    Connection.objects.filter(pk=rows[0].pk).update(app_secret_sealed=rows[0].access_token_sealed)
+    Number.objects.filter(pk=rows[0].pk).update(app_secret_sealed=rows[0].access_token_sealed)
     with pytest.raises(CannotOpen):
-        _ = Connection.objects.get(pk=rows[0].pk).app_secret
+        _ = Number.objects.get(pk=rows[0].pk).app_secret
 
 
 def test_a_row_moved_to_another_account_does_not_open(rows):
-    Connection.objects.filter(pk=rows[0].pk).update(account=rows[2].account, is_default=False)
+    Number.objects.filter(pk=rows[0].pk).update(account=rows[2].account, is_default=False)
     with pytest.raises(CannotOpen):
-        _ = Connection.objects.get(pk=rows[0].pk).access_token
+        _ = Number.objects.get(pk=rows[0].pk).access_token
 
 
 def test_the_database_holds_no_credential(rows):
-    for values in Connection.objects.values():
+    for values in Number.objects.values():
         assert TOKEN not in str(values)
         assert APP_SECRET not in str(values)
 
 
-def test_a_connection_shows_no_credential(rows):
+def test_a_number_shows_no_credential(rows):
     for row in rows:
         shown = repr(row) + str(row) + repr(row.access_token) + f"{row.app_secret}"
         assert TOKEN not in shown

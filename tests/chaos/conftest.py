@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.jobs import shutdown
 from devstack.meta import seed
 from devstack.meta.callbacks import escaped, signature
@@ -37,7 +37,7 @@ class Stage:
 
     sandbox: SandboxThread
     account: Account
-    number: Connection
+    number: Number
 
     def due(self, count: int = 1, **fields: Any) -> list[Message]:
         """Store messages that are due now."""
@@ -107,14 +107,14 @@ class Stage:
 
     # --- callbacks
 
-    def report(self, status: str, *, wamid: str, ref: str = "", number: Connection | None = None) -> bytes:
+    def report(self, status: str, *, wamid: str, ref: str = "", number: Number | None = None) -> bytes:
         """Write a status callback as Meta does."""
         item = {"id": wamid, "status": status, "timestamp": str(int(time.time())), "recipient_id": "1"}
         if ref:
             item["biz_opaque_callback_data"] = ref
         return self.envelope({"statuses": [item]}, number)
 
-    def envelope(self, value: dict[str, Any], number: Connection | None = None) -> bytes:
+    def envelope(self, value: dict[str, Any], number: Number | None = None) -> bytes:
         """Write a callback's body with Meta's own escaping."""
         about = number or self.number
         metadata = {"display_phone_number": "15550001", "phone_number_id": about.phone_number_id}

@@ -15,7 +15,7 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from accounts import keys, vault
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from bench.chaos import invariants
 from core import failpoints
 from core.errors import Refusal
@@ -89,12 +89,12 @@ def test_the_same_key_again_gets_the_same_message(stage):
 def test_a_claimed_message_is_nobody_elses(stage):
     stage.due(2)
     assert len(claim(10)) == 2
-    Connection.objects.update(next_slot_at=None)
+    Number.objects.update(next_slot_at=None)
     assert claim(10) == []
 
 
 def test_a_number_never_gets_more_than_its_rate(stage):
-    Connection.objects.update(messages_per_second=20)
+    Number.objects.update(messages_per_second=20)
     stage.due(60)
     taken = len(claim(100)) + len(claim(100)) + len(claim(100))
     # a quarter of a second ahead, and what the few milliseconds of the test allow
@@ -102,14 +102,14 @@ def test_a_number_never_gets_more_than_its_rate(stage):
 
 
 def test_one_person_gets_no_more_than_a_burst(stage):
-    Connection.objects.update(messages_per_second=1000)
+    Number.objects.update(messages_per_second=1000)
     stage.due(60, recipient="14156661000", contact=stage.person("14156661000"))
     assert len(claim(200)) == 45
 
 
 def test_a_held_number_makes_no_calls(stage):
     message = stage.due()[0]
-    Connection.objects.update(status=Connection.Status.HELD)
+    Number.objects.update(status=Number.Status.HELD)
     stage.drain()
     assert stage.at_meta(message) == 0
     assert stage.row(message).status == Status.QUEUED
@@ -168,7 +168,7 @@ def test_a_lease_that_is_another_workers_allows_no_call(stage):
     message = stage.due()[0]
     old = claim(1)[0]
     Message.objects.update(due_at=timezone.now())
-    Connection.objects.update(next_slot_at=None)
+    Number.objects.update(next_slot_at=None)
     new = claim(1)[0]
     assert mark([(message.pk, old.token)], needed=1.0) == set()
     assert mark([(message.pk, new.token)], needed=1.0) == {message.pk}
@@ -302,7 +302,7 @@ def test_an_outcome_of_a_lost_lease_changes_nothing(stage):
     message = stage.due()[0]
     old = claim(1)[0]
     Message.objects.update(due_at=timezone.now())
-    Connection.objects.update(next_slot_at=None)
+    Number.objects.update(next_slot_at=None)
     new = claim(1)[0]
     mark([(message.pk, new.token)], needed=1.0)
     record([Change(message.pk, Status.RETRYING, token=old.token, delay=timedelta(0))])
@@ -416,7 +416,7 @@ def test_the_same_callback_again_is_the_same_row(stage):
     assert InboundEvent.objects.count() == 1
 
 
-def _customer_with_own_secret() -> tuple[Connection, str]:
+def _customer_with_own_secret() -> tuple[Number, str]:
     secret = "fedcba9876543210" * 2
     return factories.connect(factories.make_account(), app_secret=secret, waba_id="998877665544"), secret
 
@@ -490,7 +490,7 @@ def test_a_limit_that_is_counted_holds_for_requests_at_the_same_moment(stage, mo
 
 def test_a_sealed_token_opens_only_where_it_was_sealed(stage):
     other = factories.connect(factories.make_account(), waba_id="998877665544")
-    Connection.objects.filter(pk=other.pk).update(access_token_sealed=stage.number.access_token_sealed)
+    Number.objects.filter(pk=other.pk).update(access_token_sealed=stage.number.access_token_sealed)
     other.refresh_from_db()
     with pytest.raises(vault.CannotOpen):
         _ = other.access_token

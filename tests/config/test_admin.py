@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Connection, User
+from accounts.models import Number, User
 from core.secret import Secret
 from messaging.models import Contact, Message, Status
 from tests.factories import TOKEN, connect, make_account, make_message
@@ -28,7 +28,7 @@ def rows(db):
     """One of most things, named by somebody who means harm."""
     account = make_account("pro", name=SCRIPT)
     number = connect(account, waba_id="102290129340398")
-    Connection.objects.update(display_phone="15550001111", verified_name=SCRIPT)
+    Number.objects.update(display_phone="15550001111", verified_name=SCRIPT)
     person = Contact.objects.create(
         account=account, connection=number, phone="14155552671", profile_name=SCRIPT
     )
@@ -102,9 +102,9 @@ def test_the_first_page_says_what_needs_attention(operator, rows):
     quiet = operator.get("/admin/").content.decode()
     assert "Service status" in quiet
     assert "needs attention" in quiet  # no worker was ever seen
-    Connection.objects.update(status=Connection.Status.HELD)
+    Number.objects.update(status=Number.Status.HELD)
     page = operator.get("/admin/").content.decode()
-    assert '<a href="/admin/accounts/connection/?status=held">1</a>' in page
+    assert '<a href="/admin/accounts/number/?status=held">1</a>' in page
 
 
 def test_strangers_and_customers_stay_outside(client: Client, rows):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from config.ops.health import STUCK_SECONDS
 from messaging.models import Status
 from messaging.send import heartbeat
@@ -98,11 +98,11 @@ def test_it_is_not_ready_without_its_database(ready_settings, monkeypatch):
 
 
 @pytest.fixture
-def number(db) -> Connection:
+def number(db) -> Number:
     return connect(make_account())
 
 
-def waiting(number: Connection, **fields):
+def waiting(number: Number, **fields):
     return make_message(
         number.account, connection=number, due_at=timezone.now() - AGES_AGO, status=Status.QUEUED, **fields
     )
@@ -126,14 +126,14 @@ def test_a_simulated_message_without_a_number_counts_too(ready_settings, db):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"status": Connection.Status.HELD},
+        {"status": Number.Status.HELD},
         {"paused_until": timezone.now() + timedelta(hours=1)},
     ],
     ids=["held", "paused"],
 )
 def test_it_is_ready_while_a_number_waits_on_purpose(ready_settings, number, fields):
     waiting(number)
-    Connection.objects.filter(pk=number.pk).update(**fields)
+    Number.objects.filter(pk=number.pk).update(**fields)
     assert readyz()[0] == 200
 
 
@@ -145,20 +145,20 @@ def test_it_is_ready_while_the_queue_of_a_deactivated_account_waits(ready_settin
 
 def test_it_is_not_ready_when_a_pause_has_ended_and_nobody_came(ready_settings, number):
     waiting(number)
-    Connection.objects.filter(pk=number.pk).update(paused_until=timezone.now() - timedelta(minutes=2))
+    Number.objects.filter(pk=number.pk).update(paused_until=timezone.now() - timedelta(minutes=2))
     assert readyz()[0] == 503
 
 
 def test_it_is_ready_while_a_queue_is_only_longer_than_its_number_is_fast(ready_settings, number):
     """A hundred thousand rows at eighty a second wait twenty minutes, and every one of them is on its way."""
     waiting(number)
-    Connection.objects.filter(pk=number.pk).update(next_slot_at=timezone.now())
+    Number.objects.filter(pk=number.pk).update(next_slot_at=timezone.now())
     assert readyz()[0] == 200
 
 
 def test_it_is_not_ready_when_nobody_serves_a_long_queue_any_more(ready_settings, number):
     waiting(number)
-    Connection.objects.filter(pk=number.pk).update(next_slot_at=timezone.now() - timedelta(minutes=2))
+    Number.objects.filter(pk=number.pk).update(next_slot_at=timezone.now() - timedelta(minutes=2))
     status, body = readyz()
     assert status == 503
     assert 120 <= body["checks"]["queue"]["oldest_seconds"]["messages"] < 130
@@ -166,7 +166,7 @@ def test_it_is_not_ready_when_nobody_serves_a_long_queue_any_more(ready_settings
 
 def test_a_busy_number_does_not_hide_that_another_is_left_lying(ready_settings, number):
     waiting(number)
-    Connection.objects.filter(pk=number.pk).update(next_slot_at=timezone.now())
+    Number.objects.filter(pk=number.pk).update(next_slot_at=timezone.now())
     waiting(connect(make_account()))
     assert readyz()[0] == 503
 

@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import audit, team
-from accounts.models import Connection, User
+from accounts.models import Number, User
 from billing import entitlement
 from billing.models import AddOn, Customer, Dispute, Subscription
 from core.secret import Secret
@@ -41,7 +41,7 @@ def secrets(db, client: Client) -> dict[str, str]:
     account = make_account("pro", name="Alice")
     number = connect(account, waba_id="102290129340398")
     number.app_secret = Secret("app-secret-canary-1234567890")
-    number.status = Connection.Status.ACTIVE
+    number.status = Number.Status.ACTIVE
     number.save()
     _, key = make_key(account)
     endpoint, signing = endpoints.create(

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import Account, ApiKey, Connection, User
+from accounts.models import Account, ApiKey, Number, User
 from billing import quota
 from billing.models import QuotaPeriod
 from config.ops import service_status
@@ -27,7 +27,7 @@ from webhooks.outgoing.outbox import Announcement
 
 pytestmark = pytest.mark.django_db
 ACCOUNTS = "/admin/accounts/account/"
-NUMBERS = "/admin/accounts/connection/"
+NUMBERS = "/admin/accounts/number/"
 
 
 def cells(page, account) -> dict[str, str]:
@@ -49,14 +49,14 @@ def test_the_list_of_accounts_says_what_is_used_and_who_is_unwell(operator, sett
     spend(well, 7)
     for place, values in enumerate(
         (
-            {"status": Connection.Status.HELD},
+            {"status": Number.Status.HELD},
             {"paused_until": timezone.now() + timedelta(hours=1)},
             {"breaker_open_since": timezone.now(), "paused_until": timezone.now() + timedelta(seconds=5)},
-            {"status": Connection.Status.HELD, "removed_at": timezone.now()},
+            {"status": Number.Status.HELD, "removed_at": timezone.now()},
         )
     ):
         number = connect(unwell, phone_number_id=f"10654035224{place}")
-        Connection.objects.filter(pk=number.pk).update(is_default=False, **values)
+        Number.objects.filter(pk=number.pk).update(is_default=False, **values)
     endpoints.create(unwell, endpoints.Given(url="https://example.com/h"))
     Endpoint.objects.update(enabled=False, off="failing")
     today = datetime.now(UTC).date()
@@ -123,8 +123,8 @@ def test_a_number_is_paused_for_an_hour_and_resumed(operator):
     paused = operator.get(f"{NUMBERS}?paused_until__isempty=0").content.decode()
     assert number.phone_number_id in paused
     assert held.phone_number_id not in paused
-    Connection.objects.filter(pk=held.pk).update(
-        status=Connection.Status.HELD, status_reason="Token refused.", paused_until=timezone.now()
+    Number.objects.filter(pk=held.pk).update(
+        status=Number.Status.HELD, status_reason="Token refused.", paused_until=timezone.now()
     )
     act(operator, NUMBERS, "resume", number, held)
     number.refresh_from_db()
@@ -149,7 +149,7 @@ def test_whoever_may_only_look_cannot_press_a_button(operator):
     ):
         assert browser.get(path).status_code == 200
         act(browser, path, action, row)
-    assert Connection.objects.get().paused_until is None
+    assert Number.objects.get().paused_until is None
     assert not ApiKey.objects.exclude(revoked_at=None).exists()
     assert Delivery.objects.get().due_at is None
 

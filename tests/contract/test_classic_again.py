@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import connections
 from accounts.credentials import Credentials
-from accounts.models import Connection
+from accounts.models import Number
 from core.secret import Secret
 from messaging.models import Message, Status
 from messaging.status.timeline import Change, Failure, record
@@ -122,10 +122,10 @@ def test_a_retry_waits_for_its_own_number_not_for_the_default_one(alice, number)
         alice, number.agent, Credentials(Secret("EAAother" + "x" * 20), "106540359999999")
     )
     connections.make_default(alice, other.pk)
-    Connection.objects.filter(pk=other.pk).update(breaker_open_since=timezone.now(), paused_until=until)
+    Number.objects.filter(pk=other.pk).update(breaker_open_since=timezone.now(), paused_until=until)
     assert retry(alice, mine).status_code == 202
     record([Change(mine.pk, Status.FAILED, failure=UNREACHABLE)])
-    Connection.objects.filter(pk=number.pk).update(breaker_open_since=timezone.now(), paused_until=until)
+    Number.objects.filter(pk=number.pk).update(breaker_open_since=timezone.now(), paused_until=until)
     assert retry(alice, mine).status_code == 503
 
 

@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.connections import remove_credentials
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.models import Message
 from messaging.numbers import doctor
 from tests.factories import TOKEN, api, faulty_fields, make_account, make_key, refusal
@@ -114,7 +114,7 @@ def test_credentials_are_saved_unchecked_and_the_token_is_never_shown_or_stored_
     me = api(account).get("/auth/me")
     assert me.json()["data"]["byocConfigured"] is True
     assert TOKEN not in me.content.decode()
-    row = Connection.objects.filter(account=account).values().get()
+    row = Number.objects.filter(account=account).values().get()
     assert TOKEN not in str(row)
 
 
@@ -323,7 +323,7 @@ def test_a_malformed_body_is_400_before_the_pause_and_a_replay_works_during_it(r
     who = api(ready)
     first = who.post_json("/send-message", TEXT, HTTP_IDEMPOTENCY_KEY="k")
     now = timezone.now()
-    Connection.objects.filter(account=ready).update(
+    Number.objects.filter(account=ready).update(
         breaker_open_since=now, paused_until=now + timedelta(seconds=30)
     )
     assert who.post_json("/send-message", {"to": "x"}).status_code == 400

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from messaging.models import Message, Status
 from messaging.status.timeline import Change, Failure, record
 from tests.factories import api, connect, faulty_fields, make_account, make_message
@@ -230,7 +230,7 @@ def test_a_paused_number_refuses_its_own_accounts_sends_with_503_and_nobody_else
     connect(other)
     failed = make_message(ready, status=Status.FAILED)
     now = timezone.now()
-    Connection.objects.filter(account=ready).update(
+    Number.objects.filter(account=ready).update(
         breaker_open_since=now, paused_until=now + timedelta(seconds=30)
     )
     calls = [("/send-message", TEXT), ("/messages/bulk", {"messages": [TEXT]})]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.models import ApiKey, Connection
+from accounts.models import ApiKey, Number
 from messaging.models import Message, Status
 from tests.factories import api, faulty_fields, make_message
 from tests.support.classic import TEMPLATE, TEXT, later, send
@@ -104,7 +104,7 @@ def test_a_rehearsal_is_one_at_every_endpoint_under_either_name(meta, alice, org
 
 
 def test_the_set_ups_test_message_can_be_rehearsed(ready):
-    Connection.objects.update(status=Connection.Status.ACTIVE)
+    Number.objects.update(status=Number.Status.ACTIVE)
     body = {"to": TEXT["to"]}
     answer = api(ready).post_json("/auth/me/test-message", body | {"dryRun": True})
     assert answer.status_code == 202, answer.content

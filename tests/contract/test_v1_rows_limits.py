@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from django.db.models import F
 
-from accounts.models import ApiKey, Connection
+from accounts.models import ApiKey, Number
 from billing import quota
 from core import correlation
 from messaging.models import IdempotencyKey, Message
@@ -89,7 +89,7 @@ def test_a_refused_request_leaves_the_key_free(org, spoilt, code):
 def test_a_replay_does_not_depend_on_todays_numbers(org):
     """J43."""
     first = once(org, "k1")
-    Connection.objects.update(is_active=False)
+    Number.objects.update(is_active=False)
     again = once(org, "k1")
     assert again.content == first.content
     assert again["Idempotent-Replayed"] == "true"

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import agents, keys
-from accounts.models import Agent, ApiKey, Connection
+from accounts.models import Agent, ApiKey, Number
 from messaging.models import Message, Status
 from messaging.status.timeline import Change, Failure, record
 from messaging.status.transitions import FAILED
@@ -295,7 +295,7 @@ def test_a_number_without_a_match_is_answered_with_those_that_would_do(org):
     add(org.account, org.agent, "+15550000008", is_active=False)
     add(org.account, org.agent, "+15550000007", display_phone="")
     gone = add(org.account, org.agent, "+15550000006")
-    Connection.objects.filter(pk=gone.pk).update(removed_at=timezone.now())
+    Number.objects.filter(pk=gone.pk).update(removed_at=timezone.now())
     org.another("Other", "+15550000005")
     error = refused(
         send(org, org.text(**{"from": "+19999999999"})),
@@ -325,7 +325,7 @@ def test_a_key_limited_to_agents_never_hears_of_another_ones_numbers(org):
     refused(answer, 403, "agent_not_authorized", kind="permission_error", available_phones=None)
     allowed = org.text(agent_id=str(other.pk), **{"from": "+15557650001"})
     assert limited.post_json(MESSAGES, allowed).status_code == 202
-    Connection.objects.filter(agent=other).update(agent=org.agent)
+    Number.objects.filter(agent=other).update(agent=org.agent)
     Agent.objects.filter(pk=other.pk).delete()
     refused(limited.post_json(MESSAGES, allowed), 403, "agent_not_authorized")
 
@@ -371,7 +371,7 @@ def test_only_messages_of_this_api_are_shown(org):
 def test_a_paused_number_takes_messages_and_the_other_dialect_keeps_its_503(org, kind):
     """J52: 202 and the message waits; W23: the root API's documented 503."""
     until = timezone.now() + timedelta(seconds=30)
-    Connection.objects.filter(pk=org.number.pk).update(breaker_open_since=timezone.now(), paused_until=until)
+    Number.objects.filter(pk=org.number.pk).update(breaker_open_since=timezone.now(), paused_until=until)
     path, body = (MESSAGES, org.text()) if kind == "text" else (TEMPLATES, org.template())
     key = org.key("*", kind=ApiKey.Kind.SK)  # the address chooses the dialect, not the key
     for who in (org.api(), Api(key)):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.models import Batch, Contact, Message, Status, Suppression, Template
 from tests import factories
 
@@ -24,7 +24,7 @@ def attack(place: str) -> str:
     return ATTACK.format(place)
 
 
-def make_contact(number: Connection, *, name: str = "", phone: str = "14155550100", **more: Any) -> Contact:
+def make_contact(number: Number, *, name: str = "", phone: str = "14155550100", **more: Any) -> Contact:
     """Store a customer as our number sees them."""
     return Contact.objects.create(
         account=number.account, connection=number, phone=phone, wa_id=phone, profile_name=name, **more
@@ -32,7 +32,7 @@ def make_contact(number: Connection, *, name: str = "", phone: str = "1415555010
 
 
 def make_talk(
-    number: Connection, contact: Contact, *, wrote: str = "Hi", ago: timedelta | None = None
+    number: Number, contact: Contact, *, wrote: str = "Hi", ago: timedelta | None = None
 ) -> Message:
     """Let the customer have written, ``ago`` (None: just now)."""
     at = timezone.now() - (ago or timedelta())
@@ -51,10 +51,10 @@ def make_talk(
     )
 
 
-def fill(number: Connection, say: Callable[[str], str] = attack) -> dict[str, Any]:
+def fill(number: Number, say: Callable[[str], str] = attack) -> dict[str, Any]:
     """Give an account some messages and what belongs to them; ``say`` gives the words of every place."""
     account = number.account
-    Connection.objects.filter(pk=number.pk).update(
+    Number.objects.filter(pk=number.pk).update(
         verified_name=say("verified"), status_reason=say("reason"), status="held"
     )
     contact = make_contact(number, name=say("profile"))
@@ -112,7 +112,7 @@ def fill(number: Connection, say: Callable[[str], str] = attack) -> dict[str, An
     }
 
 
-def make_many(account: Account, number: Connection, count: int, *, status: Status = Status.DELIVERED) -> None:
+def make_many(account: Account, number: Number, count: int, *, status: Status = Status.DELIVERED) -> None:
     """Store many messages to as many people, quickly."""
     now = timezone.now()
     people = Contact.objects.bulk_create(

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts import agents, keys, team
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from messaging.models import Message
 from tests import factories
 from tests.support.browser import Visit
@@ -111,7 +111,7 @@ def alice(transactional_db) -> Account:
     line = {"check": "token", "ok": True, "message": "The token is valid.", "fix": None, "code": None}
     bad = {"check": "callback", "ok": False, "message": "Not set.", "fix": "Set it.", "code": 190}
     note = {"check": "quality", "ok": None, "message": "Not rated yet.", "fix": None, "code": None}
-    Connection.objects.filter(pk=number.pk).update(
+    Number.objects.filter(pk=number.pk).update(
         display_phone="15557650001", verified_name="Alice’s Books", status="active", checks=[line, bad, note]
     )
     agents.create(account, "Night desk")

@@ -13,7 +13,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
 from accounts import agents, audit, keys, registration, team
-from accounts.models import Account, ApiKey, Connection, Membership, User
+from accounts.models import Account, ApiKey, Membership, Number, User
 from core.http import requestlog
 from messaging.models import Message, MessageEvent, Status, Suppression, Tally, Template, TemplateEvent
 from tests import factories
@@ -108,7 +108,7 @@ def furnish(account: Account, say: Say = plain) -> dict[str, object]:
     }
 
 
-def _number(account: Account, say: Say) -> tuple[Connection, dict[str, Message | Template]]:
+def _number(account: Account, say: Say) -> tuple[Number, dict[str, Message | Template]]:
     agent = agents.create(account, "Night desk")
     account.agents.filter(pk=agent.pk).update(name=say("agent")[:200])
     number = factories.connect(account, waba_id="102290129340398")
@@ -116,7 +116,7 @@ def _number(account: Account, say: Say) -> tuple[Connection, dict[str, Message |
     line = {"check": "token", "ok": True, "message": say("line"), "fix": None, "code": None}
     bad = {"check": "callback", "ok": False, "message": say("line"), "fix": say("fix"), "code": 190}
     note = {"check": "quality", "ok": None, "message": say("line"), "fix": None, "code": None}
-    Connection.objects.filter(pk=number.pk).update(display_phone="15557650001", checks=[line, bad, note])
+    Number.objects.filter(pk=number.pk).update(display_phone="15557650001", checks=[line, bad, note])
     MessageEvent.objects.create(
         message=made["failed"],
         sequence=2,
@@ -213,7 +213,7 @@ def multiply(account: Account, made: dict[str, object], by: int = 6) -> None:
     for index in range(by):
         agent = account.agents.create(name=f"Agent {index}")
         other = factories.connect(factories.make_account("pro"))
-        Connection.objects.filter(pk=other.pk).update(account=account, agent=agent, is_default=False)
+        Number.objects.filter(pk=other.pk).update(account=account, agent=agent, is_default=False)
         keys.create(account, name=f"Key {index}", kind=ApiKey.Kind.SK, scopes=["*"])
         join(account, "member", f"m{time.time_ns()}@example.com")
         team.invite(account, email=f"i{time.time_ns()}@example.com", role="member", by=owner)

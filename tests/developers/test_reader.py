@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import keys
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from developers import guide
 from developers.guide import library
 from messaging.models import Template
@@ -39,7 +39,7 @@ def read(client: Client, path: str) -> str:
 def alice() -> Account:
     account = make_owned("Alice Books")
     number = factories.connect(account, waba_id="212290129340398", app_secret=APP_SECRET)
-    Connection.objects.filter(pk=number.pk).update(display_phone="15557650001", verified_name="Alice’s")
+    Number.objects.filter(pk=number.pk).update(display_phone="15557650001", verified_name="Alice’s")
     data.fill(number, world.plain)
     return account
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from accounts.models import Account, ApiKey, Connection
+from accounts.models import Account, ApiKey, Number
 from developers.guide import EXAMPLE_AGENT, EXAMPLE_NUMBER_ID, EXAMPLE_PHONE, EXAMPLE_WABA_ID, library
 from devstack.meta import seed
 from messaging.message_templates import store as template_store
@@ -37,7 +37,7 @@ def alice(transactional_db: None) -> Account:
     return factories.make_account("pro", name="Alice")
 
 
-def _message(alice: Account, number: Connection, sample: str) -> str:
+def _message(alice: Account, number: Number, sample: str) -> str:
     """Make the message that a sample speaks of, in the state that it needs."""
     state = {"retry": Status.FAILED, "cancel": Status.SCHEDULED}
     wanted = next((status for word, status in state.items() if f"/{word}" in sample), Status.SENT)
@@ -53,7 +53,7 @@ def _samples(language: str, base: str) -> Iterator[str]:
             yield code
 
 
-def _own(code: str, alice: Account, number: Connection, language: str) -> str:
+def _own(code: str, alice: Account, number: Number, language: str) -> str:
     """Fill in what belongs to the reader, as the page does for whoever is signed in, and more."""
     if EXAMPLE_ID in code:
         code = code.replace(EXAMPLE_ID, _message(alice, number, code))
@@ -83,7 +83,7 @@ def reader(meta, alice, number, live_server, settings, tmp_path, monkeypatch) ->
     settings.WEBHOOK_ALLOW_PRIVATE = True  # the reader's own server is on this machine
     template_store.sync(number)
     number.display_phone = "".join(filter(str.isdigit, seed.number(1).phone))
-    number.status = Connection.Status.ACTIVE
+    number.status = Number.Status.ACTIVE
     number.save()
     _, key = factories.make_key(alice, kind=ApiKey.Kind.SK, rate_limit_per_minute=100_000)
     (tmp_path / "invoice-1042.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
@@ -92,7 +92,7 @@ def reader(meta, alice, number, live_server, settings, tmp_path, monkeypatch) ->
     return {"base": live_server.url}
 
 
-def _prepared(language: str, reader: dict[str, str], alice: Account, number: Connection) -> list[str]:
+def _prepared(language: str, reader: dict[str, str], alice: Account, number: Number) -> list[str]:
     found = [_own(code, alice, number, language) for code in _samples(language, reader["base"])]
     assert len(found) > 20, "the guides lost their samples"
     return found

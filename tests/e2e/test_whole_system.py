@@ -236,7 +236,7 @@ def admin_pages(system: System) -> Iterator[tuple[str, bytes]]:
     yield "/admin/", inside.raw
     lists = sorted(set(re.findall(rb'href="(/admin/[a-z]+/[a-z]+/)"', inside.raw)))
     # What is registered but not offered to this person is asked for all the same.
-    known = ("accounts/connection", "accounts/account", "accounts/apikey", "messaging/message")
+    known = ("accounts/number", "accounts/account", "accounts/apikey", "messaging/message")
     known += ("webhooks/inboundevent", "messaging/contact", "accounts/user")
     for path in {one.decode() for one in lists} | {f"/admin/{one}/" for one in known}:
         listing = system.browser.ask(system.url + path)

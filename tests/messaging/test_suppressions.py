@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging import suppressions
 from messaging.models import Contact, Message, Status, Suppression
 from tests.factories import api, connect, faulty_fields, make_account, make_message
@@ -27,7 +27,7 @@ def hears(account: Account, text: str | None, phone: str = PERSON) -> bool:
     return Suppression.objects.filter(account=account, phone=phone).exists()
 
 
-def reported(number: Connection, value: str, *, person: str = PERSON) -> None:
+def reported(number: Number, value: str, *, person: str = PERSON) -> None:
     """Let Meta say what somebody chose about marketing."""
     item = {
         "wa_id": person,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.models import Message
 from tests import factories
 
@@ -25,7 +25,7 @@ def key(pro: Account) -> str:
 
 
 @pytest.fixture
-def number(pro: Account) -> Connection:
+def number(pro: Account) -> Number:
     """A connected number; nobody listens at Meta's address."""
     return factories.connect(pro)
 

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from accounts.api import views
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from config.wsgi import application
 from messaging import suppressions
 from messaging.models import Batch, Message, Status, Suppression
@@ -82,10 +82,10 @@ def one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def real(pro: Account, message: Message, number: Connection) -> dict[str, str]:
+def real(pro: Account, message: Message, number: Number) -> dict[str, str]:
     """Names that lead somewhere, by path parameter; a made-up id only ever finds a 404."""
-    Connection.objects.filter(pk=number.pk).update(
-        status=Connection.Status.ACTIVE, display_phone=PHONE[1:], waba_id=""
+    Number.objects.filter(pk=number.pk).update(
+        status=Number.Status.ACTIVE, display_phone=PHONE[1:], waba_id=""
     )
     batch = Batch.objects.create(account=pro, total=1, created_at=timezone.now())
     suppressions.suppress(pro.pk, "14155550000", reason=Suppression.Reason.MANUAL)

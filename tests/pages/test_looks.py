@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from tests.dashboard import data, table, world
 from tests.support.browser import Visit
 from tests.support.looking import AGAIN, WIDTHS, faults, photograph
@@ -104,7 +104,7 @@ def readers(visit: Open, transactional_db, settings, live_server):
         account = make_owned("Alice")
         made.update(world.furnish(account, say))
         if say is world.plain:
-            Connection.objects.filter(pk=made["number"]).update(status="active", status_reason="")
+            Number.objects.filter(pk=made["number"]).update(status="active", status_reason="")
         person, made["secret"] = world.newcomer(say)
         return Readers(visit, account, person), made
 

@@ -154,8 +154,8 @@ def test_operators_see_ledgers_without_secrets_and_without_buttons(visit: Open) 
     _sign_in(tab)
     for path in (
         "/admin/accounts/account/",
-        "/admin/accounts/connection/",
-        f"/admin/accounts/connection/{number.pk}/change/",
+        "/admin/accounts/number/",
+        f"/admin/accounts/number/{number.pk}/change/",
         f"/admin/accounts/apikey/{key.pk}/change/",
         "/admin/messaging/message/",
         f"/admin/messaging/message/{message.pk}/change/",

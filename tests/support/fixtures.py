@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from billing import stripe_api
 from core.jobs import shutdown
 from devstack.meta import seed
@@ -44,7 +44,7 @@ def charlie(db: None) -> Account:
 
 
 @pytest.fixture
-def number(alice: Account, request: pytest.FixtureRequest) -> Connection:
+def number(alice: Account, request: pytest.FixtureRequest) -> Number:
     """Alice's number; the sandbox's own when the test has one."""
     if "meta" in request.fixturenames:
         return request.getfixturevalue("meta").connect(alice)

@@ -15,7 +15,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from devstack.meta import seed
 from devstack.meta.callbacks import Courier, escaped, signature
 from devstack.meta.models import SentMessage
@@ -66,7 +66,7 @@ class Meta:
         """Change how the sandbox behaves."""
         self.sandbox.run(self.world.options.change, values)
 
-    def connect(self, account: Account, index: int = 1, *, rate: float | None = None) -> Connection:
+    def connect(self, account: Account, index: int = 1, *, rate: float | None = None) -> Number:
         """Connect one of the sandbox's numbers; ``rate`` is what both sides think it may send a second."""
         given = seed.number(index)
         number = factories.connect(
@@ -77,10 +77,10 @@ class Meta:
         )
         if rate is not None:
             self.world.numbers[given.phone_number_id].rate = rate
-            Connection.objects.filter(pk=number.pk).update(messages_per_second=rate)
+            Number.objects.filter(pk=number.pk).update(messages_per_second=rate)
         return number
 
-    def open_window(self, number: Connection, *people: str) -> None:
+    def open_window(self, number: Number, *people: str) -> None:
         """Let these people have written to the number just now, so that free text reaches them."""
         until = self.world.clock.now() + 3600
 
@@ -90,7 +90,7 @@ class Meta:
 
         self.sandbox.run(note)
 
-    def revoke(self, number: Connection, *, again: bool = False) -> None:
+    def revoke(self, number: Number, *, again: bool = False) -> None:
         """Take the number's token back, or make it valid ``again``."""
         token = self.world.numbers[number.phone_number_id].token
         self.sandbox.run(setattr, self.world.tokens[token], "valid", again)
@@ -104,7 +104,7 @@ class Meta:
         # A manual retry has a longer reference that begins like the first.
         return [line for line in lines if line.ref.startswith(ref)]
 
-    def writes(self, number: Connection, customer: str, **more: Any) -> None:
+    def writes(self, number: Number, customer: str, **more: Any) -> None:
         """Let a customer write to the number; the callback is on its way when this returns."""
         from devstack.meta import inbound
 
@@ -160,14 +160,14 @@ def queue_many(account: Account, count: int, **more: Any) -> list[Message]:
     return list(Message.objects.filter(pk__in=[one.id for one in queued]).order_by("pk"))
 
 
-def queue_text(meta: Meta, number: Connection, *, to: str = "", body: str = "Hello", **more: Any) -> Message:
+def queue_text(meta: Meta, number: Number, *, to: str = "", body: str = "Hello", **more: Any) -> Message:
     """Queue free text to somebody who has just written."""
     to = to or person()
     meta.open_window(number, to)
     return queue(number.account, to=to, what=Text(body), **more)
 
 
-def know_template(number: Connection, category: str, name: str = "hello_world") -> Template:
+def know_template(number: Number, category: str, name: str = "hello_world") -> Template:
     """Store a template as a sync with Meta would have."""
     return Template.objects.create(
         account=number.account,
@@ -287,13 +287,13 @@ def let_time_pass(account: Account, *, keep_paused: bool = False) -> None:
         due_at=timezone.now() - timedelta(seconds=1)
     )
     Contact.objects.filter(account=account).update(pair_slot_at=None)
-    numbers = Connection.objects.filter(account=account)
+    numbers = Number.objects.filter(account=account)
     numbers.update(next_slot_at=None, slowed_to=None, slowed_at=None)
     if not keep_paused:
         numbers.update(paused_until=None)
 
 
-def make_due(number: Connection | None, count: int = 1, **fields: Any) -> list[Message]:
+def make_due(number: Number | None, count: int = 1, **fields: Any) -> list[Message]:
     """Store rows that are due, without the way through the queue; quick for hundreds."""
     account = fields.pop("account", None) or number.account
     now = timezone.now() - timedelta(minutes=1)
@@ -348,7 +348,7 @@ def text_item(wamid: str, sender: str, body: str = "Hi", **more: Any) -> dict[st
     return ({"from": sender} if sender else {}) | made | more
 
 
-def envelope(number: Connection | str, *, field: str = "messages", **value: Any) -> dict[str, Any]:
+def envelope(number: Number | str, *, field: str = "messages", **value: Any) -> dict[str, Any]:
     """Return a callback's body about one number; ``value`` holds ``statuses=`` or ``messages=``."""
     ident = number if isinstance(number, str) else number.phone_number_id
     waba = "0" if isinstance(number, str) else number.waba_id or "0"
@@ -382,7 +382,7 @@ def post(
     return Client().generic("POST", path, raw, content_type="application/json", **more)
 
 
-def says(number: Connection, *items: dict[str, Any], key: str = "statuses") -> None:
+def says(number: Number, *items: dict[str, Any], key: str = "statuses") -> None:
     """Let Meta say these things in one callback, and apply it."""
     assert post(envelope(number, **{key: list(items)})).status_code == 200
     apply_callbacks()

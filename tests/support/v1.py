@@ -9,7 +9,7 @@ from typing import Any
 from accounts import agents
 from accounts.connections import Proof, add_number
 from accounts.credentials import Credentials
-from accounts.models import Account, Agent, ApiKey, Connection
+from accounts.models import Account, Agent, ApiKey, Number
 from core.secret import Secret
 from tests import factories
 from tests.factories import Api
@@ -31,7 +31,7 @@ class Customer:
 
     account: Account
     agent: Agent
-    number: Connection
+    number: Number
 
     def key(self, *scopes: str, kind: ApiKey.Kind = ApiKey.Kind.MK, **fields: Any) -> str:
         """Issue a key, by default one that may send."""
@@ -61,13 +61,13 @@ class Customer:
         return agent
 
 
-def add(account: Account, agent: Agent, phone: str, **fields: Any) -> Connection:
+def add(account: Account, agent: Agent, phone: str, **fields: Any) -> Number:
     """Connect a number that Meta has told us the digits of."""
     waba_id = f"9{account.pk.int % 10**9}"
     given = Credentials(Secret(factories.TOKEN), "8" + phone[1:], waba_id=waba_id)
     number = add_number(account, agent, given, Proof(number=True, waba_id=waba_id, again=False))
-    fields = {"display_phone": phone[1:], "status": Connection.Status.ACTIVE} | fields
-    Connection.objects.filter(pk=number.pk).update(**fields)
+    fields = {"display_phone": phone[1:], "status": Number.Status.ACTIVE} | fields
+    Number.objects.filter(pk=number.pk).update(**fields)
     number.refresh_from_db()
     return number
 

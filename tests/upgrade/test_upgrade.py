@@ -108,6 +108,16 @@ def standing(connection: psycopg.Connection[Any]) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
+def rights(connection: psycopg.Connection[Any], model: str) -> dict[str, int]:
+    """Return the operators' rights to a model of accounts: an action, and the id by which it was granted."""
+    rows = connection.execute(
+        "SELECT replace(codename, '_' || model, ''), p.id FROM auth_permission p "
+        "JOIN django_content_type t ON t.id = p.content_type_id WHERE app_label = 'accounts' AND model = %s",
+        [model],
+    )
+    return dict(rows.fetchall())
+
+
 def test_an_old_database_goes_on_after_its_upgrade_and_nothing_is_sent_twice(
     old: tuple[psycopg.Connection[Any], str], sandbox: SandboxThread
 ) -> None:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from billing.mails import QuotaWarning
 from devstack.meta import inbound
 from messaging.inbound.apply_callbacks import open_envelope
@@ -148,7 +148,7 @@ def test_every_type_of_message_that_a_person_can_write(meta, number):
 def test_callbacks_as_metas_examples_have_them(alice):
     named = set().union(*(open_envelope(raw).phone_number_ids for raw in bodies().values()))
     for ident in sorted(named):
-        owner = alice if not Connection.objects.exists() else factories.make_account()
+        owner = alice if not Number.objects.exists() else factories.make_account()
         pulling.page(owner.pk, after=None)
         connect(owner, phone_number_id=ident)
     for raw in bodies().values():

@@ -85,7 +85,7 @@ class Register(ClassicView):
 
 def me(account: Account) -> dict[str, Any]:
     """Write an account as ``GET /auth/me`` shows it."""
-    number = connections.default_connection(account)
+    number = connections.default_number(account)
     return {
         "name": account.name,
         "email": account.email,
@@ -185,7 +185,7 @@ class VerifyCredentials(KeyView):
         """Asks Meta and answers with one line per check; a failed one says how to mend it. `verified` is
         whether the number can send; whether its delivery reports can be believed is a check of its own.
         """
-        number = connections.default_connection(caller(request))
+        number = connections.default_number(caller(request))
         if number is None:
             raise invalid("credentials", "No credentials are saved. Save them with PUT /auth/me/credentials.")
         diagnosis = doctor.examine(number)

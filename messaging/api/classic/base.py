@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.errors import Refusal
 from core.http.fields import ID
 from messaging.api.accept_once import OncePerKey
@@ -26,7 +26,7 @@ class Once(OncePerKey):
     replay_header = "Idempotency-Replayed"
 
 
-def told(number: Connection | None, *, real: bool = True) -> dict[str, Any]:
+def told(number: Number | None, *, real: bool = True) -> dict[str, Any]:
     """Return the member ``warnings`` of an answer about a number; nothing when there is nothing to tell."""
     found = doctor.warnings(number) if real else []
     return {"warnings": found} if found else {}

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api.views import SEND, KeyView
 from accounts.authentication import caller, key_of
-from accounts.connections import default_connection
+from accounts.connections import default_number
 from core.errors import Refusal, invalid
 from core.http.classic import ok
 from core.http.openapi import answers
@@ -49,7 +49,7 @@ class Media(KeyView):
         )  # first: what follows may refuse, and a large body has to be read to be answered
         assert file.file is not None
         as_test = key_of(request).is_test
-        number = None if as_test else default_connection(caller(request))
+        number = None if as_test else default_number(caller(request))
         if number is None and not as_test:
             raise invalid("credentials", "Save your credentials first: PUT /auth/me/credentials.")
         found = media.upload(

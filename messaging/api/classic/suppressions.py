@@ -11,8 +11,8 @@ from rest_framework.response import Response
 
 from accounts.api.views import SEND, KeyView
 from accounts.authentication import caller, key_of
-from accounts.connections import default_connection
-from accounts.models import Account, Connection
+from accounts.connections import default_number
+from accounts.models import Account, Number
 from core.errors import Refusal, invalid
 from core.http import lookalikes
 from core.http.classic import enveloped, ok, when
@@ -136,8 +136,8 @@ class TestMessage(KeyView):
             to = fields.phone("to")
             dry_run = fields.flag("dry_run", alias="dryRun")
             fields.done()
-            number = default_connection(account)
-            if number is None or number.status != Connection.Status.ACTIVE:
+            number = default_number(account)
+            if number is None or number.status != Number.Status.ACTIVE:
                 raise invalid(
                     "credentials", "Verify your credentials first: POST /auth/me/credentials/verify."
                 )

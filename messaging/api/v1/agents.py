@@ -13,7 +13,7 @@ from accounts import agents
 from accounts.api.v1 import schemas
 from accounts.api.views_v1 import V1View
 from accounts.authentication import caller, key_of
-from accounts.models import Agent, Connection
+from accounts.models import Agent, Number
 from billing.overview import room_for_agent
 from core.errors import Refusal
 from core.http.fields import ID, Fields
@@ -21,7 +21,7 @@ from core.http.openapi_v1 import V1, answers
 from core.http.wire import body_of, when
 
 
-def number_object(number: Connection) -> dict[str, Any]:
+def number_object(number: Number) -> dict[str, Any]:
     """Write a number; ``phone`` null: not verified with Meta yet."""
     return {
         "phone": f"+{number.display_phone}" if number.display_phone else None,
@@ -32,7 +32,7 @@ def number_object(number: Connection) -> dict[str, Any]:
     }
 
 
-def agent_object(agent: Agent, numbers: list[Connection]) -> dict[str, Any]:
+def agent_object(agent: Agent, numbers: list[Number]) -> dict[str, Any]:
     """Write an agent with its numbers."""
     return {
         "id": str(agent.pk),

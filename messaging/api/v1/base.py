@@ -83,7 +83,7 @@ class Send(V1View):
         draft = Draft(to=to, what=what, dry_run=read_flag(data, "dry_run", alias="dryRun"))
         if agent_id is None:
             agent_id = agents.default_agent(account).pk  # sk_ keys come from an API without agents
-        number = agents.sender(account, key, agent_id=agent_id, phone=phone)
+        number = agents.number_for(account, key, agent_id=agent_id, phone=phone)
         origin = Origin(Message.Source.V1, account, key, number)
         (draft,) = fill_all(origin, [draft])  # may ask Meta, which must not happen while the key is held
         with once.first() as sending:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from accounts import agents
 from accounts.api.views_v1 import V1View
 from accounts.authentication import caller, key_of
-from accounts.models import Connection
+from accounts.models import Number
 from core.errors import Refusal, invalid
 from core.http import lookalikes
 from core.http.openapi_v1 import IDEMPOTENCY_KEY, V1, answers
@@ -65,13 +65,13 @@ class ManagementView(V1View):
             raise Refusal("insufficient_scope", "A test key changes nothing at Meta.", required_scope="*")
 
 
-def _number(request: Request, data: Mapping[str, Any]) -> Connection:
+def _number(request: Request, data: Mapping[str, Any]) -> Number:
     agent_id = read_agent_id(data, key_of(request))
     phone = read_phone(data, "from", code="invalid_from_phone")
     account = caller(request)
     if agent_id is None:
         agent_id = agents.default_agent(account).pk
-    return agents.sender(account, key_of(request), agent_id=agent_id, phone=phone)
+    return agents.number_for(account, key_of(request), agent_id=agent_id, phone=phone)
 
 
 def _template(request: Request) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class ManageTemplate(ManagementView):
 
     max_body_bytes = 512 * 1024
 
-    def _find(self, request: Request, template_id: str) -> tuple[Template, Connection]:
+    def _find(self, request: Request, template_id: str) -> tuple[Template, Number]:
         return management.find(caller(request), template_id, key_of(request).agent_ids)
 
     @extend_schema(

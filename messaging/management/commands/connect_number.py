@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.credentials import Credentials
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.errors import Invalid, Refusal
 from core.http.fields import PHONE
 from core.secret import Secret
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(said)) from None
         except Refusal as refusal:
             raise CommandError(refusal.message) from None
-        Connection.objects.filter(pk=number.pk).update(display_phone=options["phone"][1:])
+        Number.objects.filter(pk=number.pk).update(display_phone=options["phone"][1:])
         diagnosis = verification.verify(number)
         result = {
             "connection_id": str(number.pk),

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import Connection
+from accounts.models import Number
 from accounts.vault import CannotOpen
 from messaging.message_templates.store import sync
 from messaging.meta.graph import GraphError, GraphUnreachable
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Sync and report."""
         try:
-            live = list(Connection.objects.filter(account=options["account"], removed_at=None))
+            live = list(Number.objects.filter(account=options["account"], removed_at=None))
         except ValidationError:
             raise CommandError("This is not an account's id.") from None
         if not live:

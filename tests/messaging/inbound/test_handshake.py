@@ -64,7 +64,7 @@ def test_a_service_without_a_verify_token_lets_nobody_in(settings):
     assert ask(verify_token=None).status_code == 403
 
 
-def test_a_connection_has_a_token_of_its_own(number):
+def test_a_number_has_a_token_of_its_own(number):
     answer = ask(own(number), verify_token=number.verify_token)
     assert (answer.status_code, answer.content) == (200, b"1158201444")
 
@@ -80,7 +80,7 @@ def test_a_connections_token_does_not_open_the_shared_path_or_another(number, ch
     assert ask(own(connect(charlie)), verify_token=number.verify_token).status_code == 403
 
 
-def test_the_path_of_a_removed_connection_is_closed(number):
+def test_the_path_of_a_removed_number_is_closed(number):
     remove_credentials(number.account)
     assert ask(own(number), verify_token=number.verify_token).status_code == 403
     assert ask(own(number), verify_token="").status_code == 403

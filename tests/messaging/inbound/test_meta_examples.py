@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from accounts.models import Connection
+from accounts.models import Number
 from messaging.inbound.apply_callbacks import open_envelope
 from messaging.models import Message
 from tests import factories
@@ -25,7 +25,7 @@ def test_every_example_is_taken_and_applied(alice):
     named = set().union(*(open_envelope(raw).phone_number_ids for raw in bodies().values()))
     # One account owns one default number; the examples speak of one or two.
     for ident in sorted(named):
-        owner = alice if not Connection.objects.exists() else factories.make_account()
+        owner = alice if not Number.objects.exists() else factories.make_account()
         factories.connect(owner, phone_number_id=ident)
     for name, raw in bodies().items():
         assert post(raw).status_code == 200, name

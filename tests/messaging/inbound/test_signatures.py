@@ -8,7 +8,7 @@ import pytest
 
 from accounts import vault
 from accounts.connections import remove_credentials
-from accounts.models import Connection
+from accounts.models import Number
 from devstack.meta import seed
 from devstack.meta.callbacks import signature
 from messaging.models import Message, OrphanStatus, Status
@@ -33,7 +33,7 @@ def body(number, message) -> bytes:
     return raw_of(envelope(number, statuses=[status_for(message, "delivered")], note="Grüße/\N{SNOWMAN}"))
 
 
-def own_secret(number: Connection, secret: str = OWN) -> Connection:
+def own_secret(number: Number, secret: str = OWN) -> Number:
     from core.secret import Secret
 
     number.app_secret = Secret(secret)
@@ -153,7 +153,7 @@ def test_another_customers_secret_does_not_sign_for_this_number(number, charlie,
     assert left_no_trace(message)
 
 
-def test_the_secret_of_a_removed_connection_signs_nothing(number, body, message):
+def test_the_secret_of_a_removed_number_signs_nothing(number, body, message):
     own_secret(number)
     remove_credentials(number.account)
     assert post(body, secret=OWN).status_code == 401
@@ -170,7 +170,7 @@ def test_a_secret_that_cannot_be_opened_signs_nothing(number, body, message, set
 # --- a connection's own path
 
 
-def path_of(number: Connection) -> str:
+def path_of(number: Number) -> str:
     return f"/webhooks/whatsapp/{number.callback_key}"
 
 

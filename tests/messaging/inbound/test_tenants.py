@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.connections import remove_credentials
-from accounts.models import Connection
+from accounts.models import Number
 from devstack.meta import seed
 from messaging.models import Contact, Message, OrphanStatus, Status, Template
 from tests import factories
@@ -27,12 +27,12 @@ ALICES, CHARLIES = "a" * 32, "c" * 32
 
 
 @pytest.fixture
-def number(alice) -> Connection:
+def number(alice) -> Number:
     return factories.connect(alice, app_secret=ALICES, waba_id="100000000000001")
 
 
 @pytest.fixture
-def theirs(charlie) -> Connection:
+def theirs(charlie) -> Number:
     return factories.connect(charlie, app_secret=CHARLIES, waba_id="100000000000002")
 
 
@@ -41,7 +41,7 @@ def message(number) -> Message:
     return make_due(number, status=Status.SENT, wamid="wamid.alices", due_at=None)[0]
 
 
-def charlie_says(theirs: Connection, payload, *, own_path: bool = False):
+def charlie_says(theirs: Number, payload, *, own_path: bool = False):
     path = f"/webhooks/whatsapp/{theirs.callback_key}" if own_path else "/webhooks/whatsapp"
     answer = post(payload, secret=CHARLIES, path=path)
     apply_callbacks()

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from core.jobs import shutdown
 from devstack.meta.routes import templates as routes_templates
 from messaging.compose.drafts import ButtonValue, Draft, FilledTemplate
@@ -134,16 +134,16 @@ def test_readings_stop_after_their_time_and_never_run_twice_in_a_process(meta, n
 def test_accounts_without_a_usable_number_cost_no_call(meta, number):
     template_store.sync_due()
     TemplateSync.objects.update(due_at=timezone.now())
-    Connection.objects.filter(pk=number.pk).update(status=Connection.Status.HELD)
+    Number.objects.filter(pk=number.pk).update(status=Number.Status.HELD)
     before = requests_to(meta)
     template_store.sync_due()
     assert "credentials" in TemplateSync.objects.get().error
     Account.objects.filter(pk=number.account_id).update(is_active=False)
-    Connection.objects.filter(pk=number.pk).update(status=Connection.Status.ACTIVE)
+    Number.objects.filter(pk=number.pk).update(status=Number.Status.ACTIVE)
     TemplateSync.objects.update(due_at=timezone.now())
     template_store.sync_due()
     assert Template.objects.exists() and requests_to(meta) == before
-    Connection.objects.filter(pk=number.pk).update(removed_at=timezone.now())
+    Number.objects.filter(pk=number.pk).update(removed_at=timezone.now())
     TemplateSync.objects.update(due_at=timezone.now())
     template_store.sync_due()
     assert not TemplateSync.objects.exists() and requests_to(meta) == before
@@ -203,7 +203,7 @@ def test_asking_for_a_name_never_fails(meta, number, trouble):
     if trouble == "revoked":
         meta.revoke(number)
     elif trouble == "held":
-        number.status = Connection.Status.HELD
+        number.status = Number.Status.HELD
     else:
         number.waba_id = ""
     template_store.ask_for(number, "order_ready")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.models import ApiKey, Connection
+from accounts.models import ApiKey, Number
 from messaging.message_templates import store as template_store
 from messaging.models import HeaderSample, Message, Template
 from tests.support.meta import all_callbacks, drain, row
@@ -22,7 +22,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
 def org(meta, alice) -> Customer:
     """A customer whose number the sandbox has."""
     number = meta.connect(alice)
-    Connection.objects.filter(pk=number.pk).update(display_phone=PHONE[1:], status="active")
+    Number.objects.filter(pk=number.pk).update(display_phone=PHONE[1:], status="active")
     number.refresh_from_db()
     meta.options(review_delay=0.01)
     return Customer(alice, alice.agents.get(), number)
@@ -417,7 +417,7 @@ def test_a_key_whose_template_was_refused_can_be_used_again(org):
 def test_what_keeps_meta_from_answering_is_told_apart(meta, org):
     meta.revoke(org.number)
     refused(make(org), 422, "credentials_refused_by_meta")
-    Connection.objects.filter(pk=org.number.pk).update(waba_id="")
+    Number.objects.filter(pk=org.number.pk).update(waba_id="")
     refused(make(org), 422, "invalid_request_body", param="from")
 
 
@@ -456,7 +456,7 @@ def test_a_foreign_template_is_as_unknown_as_a_random_one(org):
             answer = other.api("*").send(method, f"{MANAGE}/{template_id}", body)
             refused(answer, 404, "template_not_found")
     # Two accounts may know the same WhatsApp account; each manages what it has read itself.
-    Connection.objects.filter(pk=other.number.pk).update(waba_id=org.number.waba_id)
+    Number.objects.filter(pk=other.number.pk).update(waba_id=org.number.waba_id)
     refused(other.api("*").send("DELETE", f"{MANAGE}/{made['id']}"), 404, "template_not_found")
     limited = org.another()
     answer = org.api("*", agent_ids=[str(limited.pk)]).send("DELETE", f"{MANAGE}/{made['id']}")

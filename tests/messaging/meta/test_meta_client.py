@@ -14,7 +14,7 @@ from core.secret import Secret
 from messaging.meta.client import (
     ANSWER_LIMIT,
     Accepted,
-    Number,
+    Caller,
     Refused,
     Unknown,
     Unsent,
@@ -34,9 +34,9 @@ OK = {
 }
 
 
-def number(url: str, **changes) -> Number:
+def number(url: str, **changes) -> Caller:
     given = {"version": "v25.0", "phone_number_id": "106540352242922", "access_token": TOKEN}
-    return Number(url, **{**given, **changes})
+    return Caller(url, **{**given, **changes})
 
 
 def error(code, http_title="Title", **more):

@@ -9,7 +9,7 @@ import traceback
 import pytest
 
 from core.secret import Secret
-from messaging.meta.client import Number, new_session, send
+from messaging.meta.client import Caller, new_session, send
 from messaging.meta.credentials import appsecret_proof, redact
 from messaging.meta.graph import Graph, GraphError, GraphUnreachable
 
@@ -54,7 +54,7 @@ SCRIPTS = [
 def test_the_send_call_never_shows_a_secret(meta, script, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     script(meta)
-    number = Number(meta.url, "v25.0", "106540352242922", TOKEN, APP_SECRET)
+    number = Caller(meta.url, "v25.0", "106540352242922", TOKEN, APP_SECRET)
 
     async def run():
         async with new_session(connections=1) as session:
@@ -96,7 +96,7 @@ def test_a_host_that_is_not_there_does_not_show_a_secret(url, caplog):
 @pytest.mark.parametrize("token", [CANARY + "\n", CANARY + "\r\nX: y", CANARY + "ä", " " + CANARY])
 def test_a_token_that_is_refused_is_not_quoted(token):
     for make in (
-        lambda: Number("https://graph.facebook.com", "v25.0", "123456", Secret(token)),
+        lambda: Caller("https://graph.facebook.com", "v25.0", "123456", Secret(token)),
         lambda: Graph("https://graph.facebook.com", "v25.0", Secret(token)),
     ):
         with pytest.raises(ValueError, match="access token") as caught:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.connections import remove_credentials
-from accounts.models import Connection
+from accounts.models import Number
 from devstack.meta import seed
 from messaging.models import Message
 from messaging.numbers import proofs, verification
@@ -58,11 +58,11 @@ def events_of(account) -> list[str]:
     return list(Event.objects.filter(account=account).values_list("type", flat=True))
 
 
-def the(account) -> Connection:
-    return Connection.objects.get(account=account, removed_at=None)
+def the(account) -> Number:
+    return Number.objects.get(account=account, removed_at=None)
 
 
-def write_to(number: Connection | str, wamid: str) -> None:
+def write_to(number: Number | str, wamid: str) -> None:
     assert post(envelope(number, messages=[text_item(wamid, "14155550001")])).status_code == 200
     apply_callbacks()
 
@@ -101,7 +101,7 @@ def test_the_second_who_proves_a_number_is_told_409_until_the_first_removes_it(m
     meta.connect(alice)
     refused = api(charlie).put_json(CREDENTIALS, body())
     assert refused.status_code == 409
-    assert not Connection.objects.filter(account=charlie).exists()
+    assert not Number.objects.filter(account=charlie).exists()
     remove_credentials(alice)
     assert api(charlie).put_json(CREDENTIALS, body()).status_code == 200
     assert the(charlie).proven_at is not None
@@ -148,7 +148,7 @@ def test_what_is_saved_while_meta_is_away_sends_and_is_proven_later_by_itself_wi
     assert number.proven_at is None and number.proof_due_at > timezone.now()
     settings.META_GRAPH_URL = there
     assert verification.verify_due() == 0, "it waits for its time"
-    Connection.objects.update(proof_due_at=timezone.now())
+    Number.objects.update(proof_due_at=timezone.now())
     assert verification.verify_due() == 1
     number.refresh_from_db()
     assert (number.status, number.proof_due_at, number.proven_waba_id) == ("active", None, number.waba_id)
@@ -231,7 +231,7 @@ def test_templates_of_a_whatsapp_account_are_told_only_to_who_has_shown_it(meta,
 
 def test_numbers_that_had_been_verified_stay_proven_by_the_migration_and_others_are_asked_for():
     verified, checked, named, gone = (connect(make_account(), waba_id="102290129340398") for _ in range(4))
-    whole = Connection.objects.all()
+    whole = Number.objects.all()
     whole.update(proven_at=None, proven_waba_id="", proof_due_at=timezone.now())
     seen = [{"check": "phone_number", "ok": True}, {"check": "waba", "ok": False}]
     whole.filter(pk=verified.pk).update(verified_at=timezone.now() - timedelta(days=1))

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from core import redis as our_redis
 from core.errors import Refusal
 from messaging.compose.drafts import Draft, FilledTemplate
@@ -32,7 +32,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS
 def org(meta, alice) -> Customer:
     """A customer whose number the sandbox has, with a template that nobody has."""
     number = meta.connect(alice)
-    Connection.objects.filter(pk=number.pk).update(display_phone=PHONE[1:], status="active")
+    Number.objects.filter(pk=number.pk).update(display_phone=PHONE[1:], status="active")
     number.refresh_from_db()
     return Customer(alice, alice.agents.get(), number)
 
@@ -69,7 +69,7 @@ def watching_meta(settings: Any) -> Iterator[list[int]]:
 @pytest.mark.django_db(transaction=True)
 def test_no_transaction_is_open_while_meta_is_asked(watching_meta):
     org = make_customer()
-    Connection.objects.filter(pk=org.number.pk).update(waba_id="1" * 15)
+    Number.objects.filter(pk=org.number.pk).update(waba_id="1" * 15)
     body = org.template(name="nobody_has_it", parameters={"1": "Sara"})
     answer = org.api().post_json(TEMPLATES, body, HTTP_IDEMPOTENCY_KEY="k")
     assert answer.status_code == 202
@@ -92,7 +92,7 @@ def test_a_replay_asks_meta_nothing_and_neither_does_another_request_with_its_ke
 
 def test_a_send_that_is_refused_for_a_paused_number_asks_meta_nothing(meta, org):
     until = timezone.now() + timedelta(seconds=60)
-    Connection.objects.filter(pk=org.number.pk).update(breaker_open_since=until, paused_until=until)
+    Number.objects.filter(pk=org.number.pk).update(breaker_open_since=until, paused_until=until)
     org.number.refresh_from_db()
     before = meta.world.stats["requests"]
     draft = Draft(to="14155550100", what=FilledTemplate("nobody_has_it", "en_US"))

@@ -14,7 +14,7 @@ import requests
 from django.db import connection, connections
 from django.utils import timezone
 
-from accounts.models import Account, Connection
+from accounts.models import Account, Number
 from messaging.models import IdempotencyKey, Message, Status
 from messaging.queue import accept, idempotency
 from messaging.upkeep import housekeeping
@@ -246,12 +246,12 @@ def test_what_is_refused_inside_the_work_leaves_the_key_free_too(ready, reason):
     message = make_message(ready, status=Status.SENT)
     path, body = "/send-message", TEXT
     if reason == "credentials":
-        Connection.objects.filter(account=ready).update(removed_at=timezone.now())
+        Number.objects.filter(account=ready).update(removed_at=timezone.now())
     elif reason == "suppressed":
         who.post_json("/suppressions", {"to": TEXT["to"]})
     elif reason == "paused":
         until = timezone.now() + timedelta(seconds=60)
-        Connection.objects.filter(account=ready).update(breaker_open_since=until, paused_until=until)
+        Number.objects.filter(account=ready).update(breaker_open_since=until, paused_until=until)
     elif reason == "plan":
         Account.objects.filter(pk=ready.pk).update(plan="free")
         path, body = "/messages/bulk", {"messages": [TEXT]}
@@ -352,7 +352,7 @@ def test_a_replay_works_while_sending_is_paused(ready):
     who = api(ready)
     first = send(who)
     until = timezone.now() + timedelta(seconds=60)
-    Connection.objects.filter(account=ready).update(breaker_open_since=until, paused_until=until)
+    Number.objects.filter(account=ready).update(breaker_open_since=until, paused_until=until)
     again = send(who)
     assert (again.status_code, again.content) == (202, first.content)
     assert again["Idempotency-Replayed"] == "true"
@@ -363,7 +363,7 @@ def test_a_replay_works_after_the_recipient_has_opted_out_and_the_credentials_ar
     who = api(ready)
     first = send(who)
     who.post_json("/suppressions", {"to": TEXT["to"]})
-    Connection.objects.filter(account=ready).update(removed_at=timezone.now())
+    Number.objects.filter(account=ready).update(removed_at=timezone.now())
     assert send(who).content == first.content
 
 

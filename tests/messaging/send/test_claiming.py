@@ -13,7 +13,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import Connection
+from accounts.models import Number
 from config.ops import backlog
 from messaging.models import Message, Status
 from messaging.send import claims_sql
@@ -25,19 +25,19 @@ from tests.support.waiting import eventually
 SINGLE, BULK, REPLY = Message.Lane.SINGLE, Message.Lane.BULK, Message.Lane.REPLY
 
 
-def rate(number, per_second: float) -> Connection:
-    Connection.objects.filter(pk=number.pk).update(messages_per_second=per_second)
+def rate(number, per_second: float) -> Number:
+    Number.objects.filter(pk=number.pk).update(messages_per_second=per_second)
     return number
 
 
-def another(count: int = 1, per_second: float = 80.0) -> list[Connection]:
+def another(count: int = 1, per_second: float = 80.0) -> list[Number]:
     return [rate(factories.connect(factories.make_account()), per_second) for _ in range(count)]
 
 
 def per_number(claims) -> dict[uuid.UUID, int]:
     found: dict[uuid.UUID, int] = {}
     for one in claims:
-        found[one.sender.id] = found.get(one.sender.id, 0) + 1
+        found[one.number.id] = found.get(one.number.id, 0) + 1
     return found
 
 
@@ -181,7 +181,7 @@ def test_a_row_that_was_not_marked_is_due_again_after_its_lease(number, settings
 def test_a_leased_row_is_nobody_elses(number):
     make_due(number, 3)
     assert len(claim(10)) == 3
-    Connection.objects.update(next_slot_at=None)
+    Number.objects.update(next_slot_at=None)
     assert claim(10) == []
 
 
@@ -210,7 +210,7 @@ def test_what_is_due_later_waits(number):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"status": Connection.Status.HELD},
+        {"status": Number.Status.HELD},
         {"paused_until": timezone.now() + timedelta(hours=1)},
         {"next_slot_at": timezone.now() + timedelta(hours=1)},
     ],
@@ -220,7 +220,7 @@ def test_a_number_that_may_not_send_now_is_passed_over(number, fields):
     other = another()[0]
     make_due(number, 5)
     make_due(other, 5)
-    Connection.objects.filter(pk=number.pk).update(**fields)
+    Number.objects.filter(pk=number.pk).update(**fields)
     assert per_number(claim(100)) == {other.pk: 5}
     assert set(Message.objects.filter(connection=number).values_list("lease_token", flat=True)) == {0}
 
@@ -228,7 +228,7 @@ def test_a_number_that_may_not_send_now_is_passed_over(number, fields):
 @pytest.mark.django_db
 def test_a_pause_that_is_over_is_none(number):
     make_due(number, 5)
-    Connection.objects.update(paused_until=timezone.now() - timedelta(minutes=1))
+    Number.objects.update(paused_until=timezone.now() - timedelta(minutes=1))
     assert len(claim(100)) == 5
 
 
@@ -246,9 +246,9 @@ def test_the_claim_says_what_the_engine_needs_to_know(number):
     assert (one.id, one.recipient, one.correlation_id, one.attempts) == (made.pk, "14155552671", "req-1", 2)
     assert one.content == {"type": "text", "text": {"body": "Hello"}}
     assert one.account_id == number.account_id
-    assert one.sender.phone_number_id == number.phone_number_id
-    assert one.sender.access_token_sealed == number.access_token_sealed
-    assert not one.sender.removed
+    assert one.number.phone_number_id == number.phone_number_id
+    assert one.number.access_token_sealed == number.access_token_sealed
+    assert not one.number.removed
     # The transaction's clock stood still when the test began.
     assert (one.left, one.submitted_ago) == pytest.approx((600, 60), abs=30)
 
@@ -311,7 +311,7 @@ def test_dry_runs_without_a_number_are_claimed(alice):
     made = make_due(None, 3, account=alice, dry_run=True)
     claims = claim(100)
     assert {one.id for one in claims} == {one.pk for one in made}
-    assert all(one.sender is None and one.wait == 0 for one in claims)
+    assert all(one.number is None and one.wait == 0 for one in claims)
 
 
 @pytest.mark.django_db
@@ -350,7 +350,7 @@ def test_a_large_claim_costs_as_many_statements_as_a_small_one(number):
     make_due(number, 1)
     with CaptureQueriesContext(connection) as small:
         assert len(claim(1000)) == 1
-    Connection.objects.update(next_slot_at=None)
+    Number.objects.update(next_slot_at=None)
     make_due(number, 500)
     with CaptureQueriesContext(connection) as large:
         assert len(claim(1000)) == 500

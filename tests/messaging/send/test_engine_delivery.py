@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Connection
+from accounts.models import Number
 from core.jobs import shutdown
 from messaging.compose.drafts import RawTemplate, Text
 from messaging.models import Message, MessageEvent, OrphanStatus, Status
@@ -315,7 +315,7 @@ def test_the_log_of_the_call_carries_the_correlation_id_of_the_request(meta, num
 
 
 def test_a_simulation_does_not_wait_for_a_number_that_is_held(meta, number, alice):
-    Connection.objects.filter(pk=number.pk).update(status="held")
+    Number.objects.filter(pk=number.pk).update(status="held")
     message = queue(alice, dry_run=True)
     drain()
     assert row(message).status != Status.QUEUED

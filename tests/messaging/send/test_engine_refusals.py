@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from accounts.models import Connection
+from accounts.models import Number
 from messaging.models import MessageEvent
 from messaging.send import outcomes
 from tests.support.meta import (
@@ -145,13 +145,13 @@ def test_a_refused_token_holds_the_number_and_keeps_its_queue(meta, alice, charl
     queued, theirs = queue_many(alice, 8), queue_many(charlie, 8)
     drain()
     number.refresh_from_db()
-    assert number.status == Connection.Status.HELD
+    assert number.status == Number.Status.HELD
     assert "token" in number.status_reason
     assert {status_of(one) for one in queued} <= {"queued", "retrying"}
     assert all(row(one).attempts == 0 and row(one).due_at for one in queued)
     assert {status_of(one) for one in theirs} == {"sent"}
     other.refresh_from_db()
-    assert other.status != Connection.Status.HELD
+    assert other.status != Number.Status.HELD
     # It does not burn the queue: nothing is called for while it is held.
     requests = meta.world.stats["requests"]
     let_time_pass(alice)
@@ -167,7 +167,7 @@ def test_new_credentials_let_a_held_queue_go_out_once(meta, alice):
     meta.revoke(number, again=True)
     meta.connect(alice)
     number.refresh_from_db()
-    assert number.status != Connection.Status.HELD
+    assert number.status != Number.Status.HELD
     let_time_pass(alice)
     drain()
     assert {status_of(one) for one in queued} == {"sent"}
@@ -181,7 +181,7 @@ def test_a_refusal_of_the_old_token_says_nothing_about_a_new_one(meta, number):
     meta.connect(number.account)  # the customer saved another one meanwhile
     pacing.hold(number.pk, sealed_token=old, reason="refused")
     number.refresh_from_db()
-    assert number.status != Connection.Status.HELD
+    assert number.status != Number.Status.HELD
 
 
 @pytest.mark.parametrize("digits", ["0017"])
@@ -189,5 +189,5 @@ def test_a_single_190_holds_the_number(meta, number, digits):
     message = queue(number.account, to=person(digits))
     drain()
     number.refresh_from_db()
-    assert (number.status, status_of(message)) == (Connection.Status.HELD, "retrying")
+    assert (number.status, status_of(message)) == (Number.Status.HELD, "retrying")
     assert history(message) == ["queued", "retrying"]

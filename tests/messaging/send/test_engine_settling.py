@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.connections import remove_credentials
-from accounts.models import Connection
+from accounts.models import Number
 from core.jobs import shutdown
 from messaging.models import Message
 from messaging.send import outcomes
@@ -62,7 +62,7 @@ def test_an_expired_message_is_never_sent(meta, number):
 
 def test_what_expires_while_its_number_is_held_fails_too(meta, number):
     message, waiting = queue(number.account), queue(number.account)
-    Connection.objects.filter(pk=number.pk).update(status=Connection.Status.HELD)
+    Number.objects.filter(pk=number.pk).update(status=Number.Status.HELD)
     Message.objects.filter(pk=message.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert expire() == 1
     assert (row(message).failure, status_of(waiting)) == ("expired", "queued")
@@ -190,7 +190,7 @@ def test_a_token_that_cannot_be_opened_holds_the_number_and_marks_nothing(meta, 
     theirs = queue(charlie)
     drain()
     number.refresh_from_db()
-    assert number.status == Connection.Status.HELD
+    assert number.status == Number.Status.HELD
     assert "cannot be used" in number.status_reason
     for message in messages:
         waiting = row(message)
@@ -199,16 +199,16 @@ def test_a_token_that_cannot_be_opened_holds_the_number_and_marks_nothing(meta, 
         assert history(message) == ["queued"]
     assert status_of(theirs) == "sent"
     other.refresh_from_db()
-    assert other.status != Connection.Status.HELD
+    assert other.status != Number.Status.HELD
 
 
 def test_a_ciphertext_of_another_row_is_not_used(meta, alice, charlie):
     number, other = meta.connect(alice, 1), meta.connect(charlie, 2)
-    Connection.objects.filter(pk=number.pk).update(access_token_sealed=other.access_token_sealed)
+    Number.objects.filter(pk=number.pk).update(access_token_sealed=other.access_token_sealed)
     message = queue(alice)
     drain()
     number.refresh_from_db()
-    assert (number.status, status_of(message)) == (Connection.Status.HELD, "queued")
+    assert (number.status, status_of(message)) == (Number.Status.HELD, "queued")
     assert meta.ledger() == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.models import Connection
+from accounts.models import Number
 from messaging.models import Message
 from messaging.send import outcomes
 from tests.support.classic import shown
@@ -50,7 +50,7 @@ def test_a_refusal_that_goes_on_ends_with_metas_number_and_promises_nothing(meta
     meta.options(error_500_before=100)
     message = queue(number.account)
     for _ in range(outcomes.MAX_ATTEMPTS):
-        Connection.objects.update(breaker_open_since=None, paused_until=None)
+        Number.objects.update(breaker_open_since=None, paused_until=None)
         drain()
         let_time_pass(number.account)
     final = row(message)
@@ -64,7 +64,7 @@ def test_a_number_for_which_meta_only_says_that_it_is_down_has_its_breaker_opene
     for _ in range(5):
         queue(number.account)
     drain()
-    assert Connection.objects.get(pk=number.pk).breaker_open_since is not None
+    assert Number.objects.get(pk=number.pk).breaker_open_since is not None
 
 
 @pytest.mark.parametrize(
