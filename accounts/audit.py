@@ -1,6 +1,6 @@
 """The one audit log: who did what in an account, written in the same transaction as the deed.
 
-What its people did they see (``record``); what the house did about it, and why, they do not (``note``).
+What its people did they see (``record``); what operators did about it, and why, they do not (``note``).
 """
 
 from __future__ import annotations

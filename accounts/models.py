@@ -62,7 +62,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Create an operator of the house (Django admin)."""
+        """Create an operator of the service (Django admin)."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
@@ -152,7 +152,7 @@ class AuditEvent(models.Model):
     target = models.CharField(max_length=254, blank=True)
     details = models.JSONField(default=dict, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)
-    #: what the house did about the account, and why: its people do not see it
+    #: what operators did about the account, and why: its people do not see it
     internal = models.BooleanField(default=False, db_default=False)
     at = models.DateTimeField(auto_now_add=True)
 

@@ -1,4 +1,4 @@
-"""Who runs the house shows a second factor: who has one, who has none, whether a session showed it."""
+"""Operators' second factor: who has one, who has none, whether a session showed it."""
 
 from __future__ import annotations
 

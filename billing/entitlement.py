@@ -78,7 +78,7 @@ def settle(customer: Customer, *, actor: str) -> bool:
         Account.objects.filter(pk=customer.pk).update(plan=plan)
         customer.account.plan = plan
         audit.note(customer.pk, actor, "plan_changed", before=before, after=str(plan), why=why)
-        # Its people see what changed; who of the house did it, and why, they do not.
+        # Its people see what changed; which operator did it, and why, they do not.
         audit.record(customer.account, "plan.changed", before=before, after=str(plan))
         log.info("plan changed", account=str(customer.pk), before=before, after=str(plan), why=why)
     quota.refresh(customer)

@@ -228,7 +228,7 @@ class ApiKeyAdmin(Ledger):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(Ledger):
-    """What people did in their accounts, and the house about them."""
+    """What people did in their accounts, and operators about them."""
 
     list_display = ["at", "account", "actor", "action", "target", "details"]
     list_select_related = ["account"]

@@ -489,7 +489,7 @@ def test_every_change_of_a_plan_is_in_the_audit_log(stripe, account):
 
 
 def test_no_network_is_used_inside_a_transaction(stripe, account, monkeypatch):
-    """The rule of the house; Stripe may take ten seconds and a lock must not."""
+    """The rule of this code; Stripe may take ten seconds and a lock must not."""
     stripe.subscribe(account)
     inside = len(connection.savepoint_ids)
     real = stripe_api._ask

@@ -1,4 +1,4 @@
-"""What billing once wrote into a log of its own is in the log of the accounts, and in the house alone."""
+"""What billing once wrote into a log of its own is in the log of the accounts, for operators alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who runs the house shows a second factor, in this session; the house and a check name who has none."""
+"""Operators show a second factor, in this session; the first page and a check name who has none."""
 
 from __future__ import annotations
 

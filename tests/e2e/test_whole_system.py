@@ -346,11 +346,11 @@ class Stranger:
             ]
 
 
-def test_no_secret_of_a_customer_or_of_the_house_is_anywhere_it_could_be_read(system, superuser):
+def test_no_secret_of_a_customer_or_of_the_service_is_anywhere_it_could_be_read(system, superuser):
     stranger = Stranger(system)
     theirs = {name: spellings(secret) for name, secret in stranger.made.items()}
-    house = read_env_file(system.data / "secrets.env")
-    ours = {name: spellings(house[name]) for name in ("SECRET_KEY", "CREDENTIALS_KEYS")}
+    kept = read_env_file(system.data / "secrets.env")
+    ours = {name: spellings(kept[name]) for name in ("SECRET_KEY", "CREDENTIALS_KEYS")}
     ours |= {"Stripe key": spellings(stripe.SECRET_KEY), "Stripe secret": spellings(stripe.WEBHOOK_SECRET)}
     # What `make run` shows on purpose to whoever started it, and keeps for them in a file.
     shown = {name: spellings(system.demo[name]) for name in ("password", "api_key", "v1_key")}

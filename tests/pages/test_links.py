@@ -15,7 +15,7 @@ from tests.dashboard import table, world
 from tests.support.people import make_owned, signed_in
 
 pytestmark = pytest.mark.django_db
-#: addresses that end the session, or that say how the house stands in the tests' own database
+#: addresses that end the session, or that say how the service stands in the tests' own database
 _NOT_FOLLOWED = re.compile(r"^/(accounts/logout/|readyz|v1/openapi\.json|openapi\.json|static/.*\.js$)")
 _MARKDOWN_LINK = re.compile(r"\]\(([^()\s]+)\)")
 _FENCE = re.compile(r"^(```+).*?^\1$", re.MULTILINE | re.DOTALL)

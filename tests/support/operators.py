@@ -1,4 +1,4 @@
-"""An operator of the house, signed in with a second factor as /admin/ wants it."""
+"""An operator of the service, signed in with a second factor as /admin/ wants it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from webhooks.models import InboundEvent
 
 @dataclass
 class Service:
-    """What a customer has: an address. What the house has: workers."""
+    """What a customer has: an address. What the service has: workers."""
 
     url: str
     sandbox: SandboxThread

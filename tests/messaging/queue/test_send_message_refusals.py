@@ -96,7 +96,7 @@ REFUSED = [
         {"to": "x", "message": 1, "sendAt": "x", "metadata": 1, "dry_run": 1},
         ["to", "message", "sendAt", "metadata", "dry_run"],
     ),
-    # The JSON reader's part, through the whole house.
+    # The JSON reader's part, through the whole service.
     (b'{"to":"14155552671","message":"Hi"', [""]),
     (b'[{"to":"14155552671","message":"Hi"}]', [""]),
     (b'{"to":"14155552671","to":"14155552672","message":"Hi"}', ["to"]),
