@@ -197,7 +197,7 @@ class Message(models.Model):
                 condition=Q(due_at__isnull=False),
                 name="message_due",
             ),
-            # The few whose claims ended with their worker (claim_sql.SUSPECT_CRASHES), beside any backlog.
+            # The few whose claims ended with their worker (claims_sql.SUSPECT_CRASHES), beside any backlog.
             models.Index(
                 fields=["connection", "due_at"],
                 condition=Q(due_at__isnull=False, crashes__gte=3),

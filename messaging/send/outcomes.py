@@ -20,7 +20,7 @@ MAX_ATTEMPTS = 6
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 120.0
 #: claims that ended without an outcome before we call a message poisonous, when its call was about to be made
-#: in as many; those after ``claim_sql.SUSPECT_CRASHES`` were made with no other suspect under way
+#: in as many; those after ``claims_sql.SUSPECT_CRASHES`` were made with no other suspect under way
 MAX_CRASHES = 5
 #: the same when workers mostly died before its turn came: innocent messages meet that, too, while workers die
 #: every few seconds for another reason

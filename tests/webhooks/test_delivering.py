@@ -17,14 +17,13 @@ from django.utils import timezone
 
 from tests.support.waiting import eventually
 from webhooks.models import Attempt, Delivery, Endpoint, Event
-from webhooks.outgoing import claims, delivery_log, endpoints, outbox
-from webhooks.outgoing import claims_sql as delivery_sql
+from webhooks.outgoing import claims, claims_sql, delivery_log, endpoints, outbox
 from webhooks.outgoing import mails as endpoint_mails
 from webhooks.outgoing import worker as delivery_worker
 from webhooks.outgoing.endpoints import Given
 from webhooks.outgoing.outbox import Announcement
 from webhooks.outgoing.schedule import DELAYS
-from webhooks.outgoing.windows import FIRST_WINDOW
+from webhooks.outgoing.windows import FIRST_WIDTH
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -319,7 +318,7 @@ def test_twenty_hanging_endpoints_do_not_hold_up_a_healthy_one(alice, charlie, r
     runner.join()
     assert len(set(receiver.ids("/healthy"))) == 100
     assert given_up == 0
-    assert most <= FIRST_WINDOW
+    assert most <= FIRST_WIDTH
     attempt = Attempt.objects.filter(status=None).first()
     assert attempt.error == "No answer within 5 seconds."
 
@@ -473,7 +472,7 @@ def test_a_fast_receiver_gets_more_than_a_few_at_a_time(alice, receiver, make):
     wide = threading.Event()
 
     def answer(got):
-        if receiver.under_way[got.path] > FIRST_WINDOW:
+        if receiver.under_way[got.path] > FIRST_WIDTH:
             wide.set()
         elif 500 < len(receiver.got) <= 550:  # after so many quick answers there is room for more beside this
             wide.wait(2)
@@ -505,7 +504,7 @@ def test_a_long_queue_of_one_endpoint_makes_no_claim_read_the_table(make, alice)
     publish(alice, 3_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE webhooks_delivery")
-        cursor.execute("EXPLAIN (COSTS off) " + delivery_sql.ENDPOINTS, [[], [], 200])
+        cursor.execute("EXPLAIN (COSTS off) " + claims_sql.ENDPOINTS, [[], [], 200])
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "delivery_due" in plan
     assert "Seq Scan on webhooks_delivery" not in plan, plan

@@ -15,7 +15,7 @@ from webhooks.outgoing import claims, endpoints, outbox
 from webhooks.outgoing import worker as delivery_worker
 from webhooks.outgoing.endpoints import Given
 from webhooks.outgoing.outbox import Announcement
-from webhooks.outgoing.windows import FIRST_WINDOW, share
+from webhooks.outgoing.windows import FIRST_WIDTH, share
 
 HOOKS = 8
 
@@ -82,4 +82,4 @@ def test_the_share_shrinks_with_the_crowd_and_never_to_nothing():
     assert share(256, Counter({one: 128}), one) == 0
     assert share(256, Counter({one: 128}), other) == 85
     crowd = Counter({uuid.uuid4(): 3 for _ in range(300)})
-    assert share(256, crowd, one) == FIRST_WINDOW
+    assert share(256, crowd, one) == FIRST_WIDTH

@@ -19,7 +19,7 @@ from django.db import transaction
 
 from core.sql import hot, rows, rows_as
 from core.storable import storable
-from webhooks.outgoing import claims_sql as delivery_sql
+from webhooks.outgoing import claims_sql
 from webhooks.outgoing.schedule import Verdict
 
 log = structlog.get_logger(__name__)
@@ -114,7 +114,7 @@ def claim(
     wanted: dict[uuid.UUID, int] = {}
     taken: Counter[uuid.UUID] = Counter()
     asked = [list(without), list(without_accounts), ENDPOINTS_AT_ONCE]
-    for target in rows_as(Target, delivery_sql.ENDPOINTS, asked):
+    for target in rows_as(Target, claims_sql.ENDPOINTS, asked):
         left = min(room, room_of(target.account_id) - taken[target.account_id])
         slots = min(1 if target.probing else slots_for(target), left)
         if slots <= 0:
@@ -127,10 +127,10 @@ def claim(
         return claimed
     probes = [target.id for target in claimed.targets.values() if target.probing]
     if probes:
-        rows(delivery_sql.PROBE, [PROBE_EVERY_SECONDS, probes])
+        rows(claims_sql.PROBE, [PROBE_EVERY_SECONDS, probes])
     claimed.claims = rows_as(
         Claim,
-        delivery_sql.CLAIM,
+        claims_sql.CLAIM,
         [list(wanted), list(wanted.values()), settings.WEBHOOK_LEASE_SECONDS],
     )
     claimed.claims.sort(key=lambda one: one.id)
@@ -140,9 +140,7 @@ def claim(
 def changed(targets: Sequence[Target]) -> set[uuid.UUID]:
     """Return which of these endpoints were changed, disabled or removed since they were claimed for."""
     with hot() as cursor:
-        cursor.execute(
-            delivery_sql.CHANGED, [[one.id for one in targets], [one.updated_at for one in targets]]
-        )
+        cursor.execute(claims_sql.CHANGED, [[one.id for one in targets], [one.updated_at for one in targets]])
         return {ident for (ident,) in cursor.fetchall()}
 
 
@@ -150,25 +148,23 @@ def give_back(claims: Sequence[Claim]) -> None:
     """Let deliveries that were not tried be due again at once."""
     if claims:
         with hot() as cursor:
-            cursor.execute(
-                delivery_sql.GIVE_BACK, [[one.id for one in claims], [one.token for one in claims]]
-            )
+            cursor.execute(claims_sql.GIVE_BACK, [[one.id for one in claims], [one.token for one in claims]])
 
 
 @transaction.atomic
 def record(outcomes: Sequence[Outcome]) -> None:
     """Write what came of attempts: the deliveries, the log, the state of the endpoints."""
     with hot() as cursor:
-        cursor.execute(delivery_sql.RECORD, _columns(outcomes))
+        cursor.execute(claims_sql.RECORD, _columns(outcomes))
         states = _states(outcomes)
         cursor.execute(
-            delivery_sql.ENDPOINT_STATE,
+            claims_sql.ENDPOINT_STATE,
             [*states, FAILURES_TO_OPEN, FAILURES_TO_OPEN, PROBE_EVERY_SECONDS],
         )
         gone = sorted({one.claim.endpoint_id for one in outcomes if one.verdict.gone})
         failed = sorted({one.claim.endpoint_id for one in outcomes if not one.verdict.arrived})
         if failed:
-            cursor.execute(delivery_sql.DISABLE, [gone, gone, failed, DISABLE_AFTER_SECONDS])
+            cursor.execute(claims_sql.DISABLE, [gone, gone, failed, DISABLE_AFTER_SECONDS])
             for (ident,) in cursor.fetchall():
                 log.warning("endpoint disabled", endpoint=str(ident), gone=ident in gone)
 

@@ -1,8 +1,8 @@
 """Delivering: claim, post, record; a stream of webhooks through one event loop.
 
-Like the engine that sends messages, no stage waits for a whole batch of another, and each endpoint has a line
-of its own: whoever hangs holds up only himself. What an endpoint's owner changes counts within a second,
-also for what was leased before.
+Like the engine that sends messages, no stage waits for a whole batch of another, and each endpoint has a
+window of its own: whoever hangs holds up only himself. What an endpoint's owner changes counts within a
+second, also for what was leased before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from core.secret import Secret
 from webhooks.outgoing import claims, egress, signing
 from webhooks.outgoing.claims import Claim, Claimed, Outcome, Target
 from webhooks.outgoing.schedule import judge
-from webhooks.outgoing.windows import Line, Lines, share
+from webhooks.outgoing.windows import EndpointWindow, EndpointWindows, share
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Deliverer:
     def __init__(self, *, seconds: float | None = None, linger: float | None = None) -> None:
         self._seconds = seconds
         self._linger = linger
-        self._lines = Lines()
+        self._windows = EndpointWindows()
         self._leased = 0  # claimed and not yet recorded
         self._under_way = 0
         self._by_account: Counter[uuid.UUID] = Counter()  # of those under way; no zeros
@@ -131,35 +131,35 @@ class Deliverer:
                 await self._accept(found)
             elif self._leased:
                 self._lifetime.worked()
-            self._lines.forget_idle()
-            for line in self._lines.by_endpoint.values():
-                if line.waiting:
-                    self._pump(line)
-            # A line that runs dry wakes this drain, and is not asked for more often than this.
+            self._windows.forget_idle()
+            for window in self._windows.by_endpoint.values():
+                if window.waiting:
+                    self._pump(window)
+            # An endpoint that runs dry wakes this drain, and is not asked for more often than this.
             await asyncio.sleep(looked + CLAIM_AT_MOST_EVERY_SECONDS - time.monotonic())
             await wakeup.wait(self._lifetime.poll_seconds)
         self.cut_short = self._lifetime.time_is_up()
 
     def _claim_work(self) -> Callable[[], Claimed]:
-        leased = self._lines.leased()
+        leased = self._windows.leased()
         room_of = partial(share, LEASED_AT_MOST, leased)
         return partial(
             claims.claim,
             LEASED_AT_MOST - self._leased,
-            slots_for=self._lines.room_for,
+            slots_for=self._windows.room_for,
             room_of=room_of,
-            without=self._lines.full(),
+            without=self._windows.full(),
             without_accounts=[account_id for account_id in leased if room_of(account_id) <= 0],
         )
 
     async def _look_for_changes(self) -> None:
         """Let go what was leased for an endpoint that its owner has changed or removed meanwhile."""
         now = time.monotonic()
-        waiting = {ident: line for ident, line in self._lines.by_endpoint.items() if line.waiting}
+        waiting = {ident: window for ident, window in self._windows.by_endpoint.items() if window.waiting}
         if not waiting or now - self._looked < LOOK_FOR_CHANGES_EVERY_SECONDS:
             return
         self._looked = now
-        targets = [line.target for line in waiting.values()]
+        targets = [window.target for window in waiting.values()]
         try:
             for ident in await self._claimer.run(partial(claims.changed, targets)):
                 self._let_go(waiting[ident])
@@ -168,7 +168,7 @@ class Deliverer:
 
     async def _accept(self, found: Claimed) -> None:
         until = time.monotonic() + settings.WEBHOOK_LEASE_SECONDS - self._longest_request()
-        touched: dict[uuid.UUID, Line] = {}
+        touched: dict[uuid.UUID, EndpointWindow] = {}
         for target in found.targets.values():
             try:
                 self._open(target)
@@ -176,14 +176,14 @@ class Deliverer:
                 # Never unsigned. An operator has to bring the key back; the lease is the pause.
                 log.error("an endpoint's secret cannot be opened", endpoint=str(target.id), error=str(error))
             else:
-                touched[target.id] = self._lines.of(target)
+                touched[target.id] = self._windows.of(target)
         for claim in found.claims:
-            line = touched.get(claim.endpoint_id)
-            if line is not None:
-                line.add(claim, until)
+            window = touched.get(claim.endpoint_id)
+            if window is not None:
+                window.add(claim, until)
                 self._leased += 1
-        for line in touched.values():
-            self._pump(line)
+        for window in touched.values():
+            self._pump(window)
 
     @staticmethod
     def _longest_request() -> float:
@@ -198,60 +198,60 @@ class Deliverer:
 
     # --- post
 
-    def _pump(self, line: Line) -> None:
+    def _pump(self, window: EndpointWindow) -> None:
         """Start what may start now."""
-        before = len(line.waiting)
+        before = len(window.waiting)
         started = 0
-        account_id = line.target.account_id
+        account_id = window.target.account_id
         while self._under_way < CAPACITY and share(CAPACITY, self._by_account, account_id) > 0:
-            claim = line.next()
+            claim = window.next()
             if claim is None:
                 break
             started += 1
             self._under_way += 1
             self._by_account[account_id] += 1
-            task = asyncio.create_task(self._post(line, claim))
+            task = asyncio.create_task(self._post(window, claim))
             self._posts.add(task)
             task.add_done_callback(self._posts.discard)
         # What was dropped because its lease is over is not ours any more.
-        self._leased -= before - len(line.waiting) - started
-        pause = line.pause(time.monotonic())
-        if line.waiting and pause > 0:
-            asyncio.get_running_loop().call_later(pause, self._pump, line)
+        self._leased -= before - len(window.waiting) - started
+        pause = window.pause(time.monotonic())
+        if window.waiting and pause > 0:
+            asyncio.get_running_loop().call_later(pause, self._pump, window)
 
-    async def _post(self, line: Line, claim: Claim) -> None:
-        target = line.target
+    async def _post(self, window: EndpointWindow, claim: Claim) -> None:
+        target = window.target
         began = time.monotonic()
         arrived = False
         try:
             outcome = await self._attempt(target, claim)
             arrived = outcome.verdict.arrived
-            line.unrecorded += not arrived
+            window.unrecorded += not arrived
             self._outcomes.put_nowait(outcome)
         except Exception:
             # A bug: the lease runs out and the delivery is tried again.
             log.exception("a delivery ended without an outcome", delivery=str(claim.id))
             self._leased -= 1
         finally:
-            # Other lines of a crowded account wait for this place.
+            # Other endpoints of a crowded account wait for this place.
             crowded = share(CAPACITY, self._by_account, target.account_id) <= 0
             self._under_way -= 1
             self._by_account[target.account_id] -= 1
             if not self._by_account[target.account_id]:
                 del self._by_account[target.account_id]
-            line.ended(claim, arrived=arrived, seconds=time.monotonic() - began)
+            window.ended(claim, arrived=arrived, seconds=time.monotonic() - began)
         if arrived:
             self.delivered += 1
         else:
             self.failed += 1
             # Its others wait in the database, where a pause or an open breaker will hold them.
-            self._let_go(line)
-        self._pump(line)
-        if crowded or len(line.waiting) < line.window:
+            self._let_go(window)
+        self._pump(window)
+        if crowded or len(window.waiting) < window.width:
             self._wakeup.notify()
 
-    def _let_go(self, line: Line) -> None:
-        left = line.clear()
+    def _let_go(self, window: EndpointWindow) -> None:
+        left = window.clear()
         self._leased -= len(left)
         self._returns += left
 
@@ -295,15 +295,15 @@ class Deliverer:
             self._lifetime.worked()  # what failed may be due again
             for outcome in batch:
                 if not outcome.verdict.arrived:
-                    self._lines.by_endpoint[outcome.claim.endpoint_id].unrecorded -= 1
+                    self._windows.by_endpoint[outcome.claim.endpoint_id].unrecorded -= 1
                     self._wakeup.notify()
             for _ in batch:
                 self._outcomes.task_done()
 
     async def _finish(self) -> None:
         """Let what was started end; what only waited is given back."""
-        for line in self._lines.by_endpoint.values():
-            self._let_go(line)
+        for window in self._windows.by_endpoint.values():
+            self._let_go(window)
         await self._give_back()
         while self._posts:
             await asyncio.wait(set(self._posts))
