@@ -9,7 +9,7 @@ from accounts.models import Account, Agent, ApiKey, Membership, Number, User
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Viewer:
     """Values of one account; empty text where it has none yet."""
 
     account_id: uuid.UUID
@@ -26,7 +26,7 @@ class Reader:
     keys: list[tuple[str, str]]
 
 
-def reader_of(user: User, chosen: str | None) -> Reader | None:
+def viewer_of(user: User, chosen: str | None) -> Viewer | None:
     """Return what the samples may show to ``user``, of the account that is looked at; None without one.
 
     ``chosen`` is the account's id as the session keeps it; another's id counts like none.
@@ -37,13 +37,13 @@ def reader_of(user: User, chosen: str | None) -> Reader | None:
     return _of(seat.account) if seat else None
 
 
-def _of(account: Account) -> Reader:
+def _of(account: Account) -> Viewer:
     agents = list(Agent.objects.filter(account=account).order_by("-is_default", "pk")[:20])
     number = Number.objects.filter(account=account, removed_at=None).order_by("-is_default", "-pk").first()
     keys = ApiKey.objects.filter(account=account, revoked_at=None).order_by("-pk")[:5]
     agent = next((one for one in agents if number and one.pk == number.agent_id), None)
     agent = agent or next(iter(agents), None)
-    return Reader(
+    return Viewer(
         account_id=account.pk,
         account=account.name,
         phone_number_id=number.phone_number_id if number else "",

@@ -166,8 +166,8 @@ def adjust(account_id: uuid.UUID, *, messages: int, reason: str, actor: str) -> 
 def take_back(adjustment: Adjustment, *, actor: str) -> bool:
     """Undo an adjustment; False when it was undone before."""
     customer = customers.locked(adjustment.account_id)
-    standing = Adjustment.objects.filter(pk=adjustment.pk, revoked_at=None)
-    if not standing.update(revoked_at=timezone.now()):
+    granted = Adjustment.objects.filter(pk=adjustment.pk, revoked_at=None)
+    if not granted.update(revoked_at=timezone.now()):
         return False
     audit.note(adjustment.account_id, actor, "quota_adjustment_undone", messages=adjustment.messages)
     quota.refresh(customer)
@@ -187,8 +187,8 @@ def make_peace(dispute: Dispute, *, actor: str) -> bool:
 
 def revoke_add_on(customer: Customer, payment: str, *, why: str) -> None:
     """Take back the add-ons of a payment whose money went back; the customer's row is locked."""
-    standing = AddOn.objects.filter(account_id=customer.pk, payment=payment, revoked_at=None)
-    for add_on in standing if payment else []:
+    granted = AddOn.objects.filter(account_id=customer.pk, payment=payment, revoked_at=None)
+    for add_on in granted if payment else []:
         add_on.revoked_at = timezone.now()
         add_on.save(update_fields=["revoked_at"])
         audit.note(customer.pk, STRIPE, "add_on_revoked", code=add_on.code, why=why)

@@ -190,6 +190,6 @@ def _mail(account: Account, subject: str, body: str) -> bool:
     try:
         EmailMessage(subject=subject, body=body, to=[account.email]).send()
     except OSError as error:
-        log.warning("a notice could not be mailed", account=str(account.pk), error=repr(error))
+        log.warning("a mail could not be sent", account=str(account.pk), error=repr(error))
         return False
     return True

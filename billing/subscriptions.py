@@ -269,7 +269,7 @@ def end_closed() -> int:
 def end_graces() -> int:
     """Ask Stripe again about payments whose grace time is over; returns how many accounts were asked.
 
-    The answer decides (``standing.pays``); without one the plan stays.
+    The answer decides (``entitlement.pays``); without one the plan stays.
     """
     over = Subscription.objects.filter(
         past_due_since__lte=timezone.now() - entitlement.GRACE,

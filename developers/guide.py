@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.plans import LIMITS
-from accounts.viewer import Reader, reader_of
+from accounts.viewer import Viewer, viewer_of
 from core.http.plain_views import markdown, not_found, only_read
 from developers.events import in_short
 from developers.markdown import Follow, Section, anchors, page_of, relinked
@@ -191,29 +191,29 @@ def _library() -> Library:
     return library(settings.PUBLIC_URL, settings.MAX_BULK_MESSAGES)
 
 
-def _reader(request: HttpRequest) -> Reader | None:
+def _viewer(request: HttpRequest) -> Viewer | None:
     user = request.user
-    return reader_of(user, request.session.get("account")) if isinstance(user, User) else None
+    return viewer_of(user, request.session.get("account")) if isinstance(user, User) else None
 
 
-def _templates(reader: Reader | None) -> list[Template]:
+def _templates(viewer: Viewer | None) -> list[Template]:
     """Return some templates that the reader may send."""
-    if reader is None:
+    if viewer is None:
         return []
-    rows = Template.objects.filter(account=reader.account_id, status="APPROVED")
+    rows = Template.objects.filter(account=viewer.account_id, status="APPROVED")
     return list(rows.order_by("name", "language")[:5])
 
 
-def _own(html: str, reader: Reader | None) -> str:
+def _own(html: str, viewer: Viewer | None) -> str:
     """Put the reader's own values in the place of the examples'."""
-    if reader is None:
+    if viewer is None:
         return html
-    key = next((mask for _, mask in reader.keys if mask.startswith("sk_live_")), "")
+    key = next((mask for _, mask in viewer.keys if mask.startswith("sk_live_")), "")
     for example, own in (
-        (EXAMPLE_NUMBER_ID, reader.phone_number_id),
-        (EXAMPLE_WABA_ID, reader.waba_id),
-        (EXAMPLE_PHONE, reader.phone),
-        (EXAMPLE_AGENT, reader.agent_id),
+        (EXAMPLE_NUMBER_ID, viewer.phone_number_id),
+        (EXAMPLE_WABA_ID, viewer.waba_id),
+        (EXAMPLE_PHONE, viewer.phone),
+        (EXAMPLE_AGENT, viewer.agent_id),
         (EXAMPLE_KEY, f"HERMOD_KEY={key}" if key else ""),
     ):
         html = html.replace(example, escape(own)) if own else html
@@ -227,7 +227,7 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
         return not_found(request)
     order = [guide for shelf in books.shelves for guide in shelf.guides]
     place = order.index(one)
-    reader = _reader(request)
+    viewer = _viewer(request)
     response = render(
         request,
         "developers/guide.html",
@@ -237,17 +237,17 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
             "public_url": settings.PUBLIC_URL,
             "twin": f"{one.href}.md",
             "sections": [
-                Section(section.title, section.anchor, [_own(html, reader) for html in section.html])
+                Section(section.title, section.anchor, [_own(html, viewer) for html in section.html])
                 for section in one.sections
             ],
             "shelves": books.shelves,
             "before": order[place - 1] if place else None,
             "after": order[place + 1] if place + 1 < len(order) else None,
-            "reader": reader,
-            "templates": _templates(reader),
+            "viewer": viewer,
+            "templates": _templates(viewer),
         },
     )
-    response["Cache-Control"] = "private, no-store" if reader else "no-cache"
+    response["Cache-Control"] = "private, no-store" if viewer else "no-cache"
     return response
 
 

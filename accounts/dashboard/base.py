@@ -15,7 +15,7 @@ from django.views import View
 
 from accounts.models import Account, Membership, User
 from core.errors import Refusal
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 
 Role = Membership.Role
 #: which role includes which
@@ -101,7 +101,7 @@ class DashboardView(View):
 
     def wrong(self, to: str, refusal: Refusal) -> HttpResponseRedirect:
         """Go back with the refusal's sentence, for buttons that have no form to show it in."""
-        messages.error(self.request, spoken(refusal.message))
+        messages.error(self.request, translated(refusal.message))
         return HttpResponseRedirect(to)
 
 

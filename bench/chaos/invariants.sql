@@ -94,7 +94,7 @@ WHERE a.messages_sent <> (SELECT count(*) FROM messaging_message m
       AND (m.sent_at IS NOT NULL OR (m.round > 0 AND EXISTS (
           SELECT 1 FROM messaging_messageevent e WHERE e.message_id = m.id AND e.status = 'sent'))));
 
--- I8b: the tallies that analytics read are the numbers of messages by their end
+-- I8b: the daily totals that analytics read are the numbers of messages by their end
 SELECT count(*) FROM (
     SELECT account_id, status, sum(count) AS told FROM messaging_tally GROUP BY 1, 2) AS t
 FULL JOIN (

@@ -32,7 +32,7 @@ class Figure:
     path: str = ""
 
 
-# Each part is one look into a partial index of what is open, or a sum over today's few tallies.
+# Each part is one look into a partial index of what is open, or a sum of today's few totals.
 _STAND = f"""
 SELECT {OLDEST_MESSAGE},
        {OLDEST_CALLBACK},

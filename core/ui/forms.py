@@ -9,7 +9,7 @@ from django.forms.renderers import TemplatesSetting
 from django.forms.utils import ErrorList
 
 from core.errors import Refusal
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 
 _PART = re.compile(r"[.\[]")
 
@@ -30,7 +30,7 @@ def take(form: forms.BaseForm, refusal: Refusal) -> None:
     for fault in refusal.fields:
         # ``events[2]`` and ``headers.X-Shop`` stand in one field of the form.
         name = _PART.split(fault.field, maxsplit=1)[0]
-        form.add_error(name if name in form.fields else None, spoken(fault.message))
+        form.add_error(name if name in form.fields else None, translated(fault.message))
         shown = True
     if not shown:
-        form.add_error(None, spoken(refusal.message))
+        form.add_error(None, translated(refusal.message))

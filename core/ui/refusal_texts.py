@@ -1,7 +1,7 @@
 """The cores' sentences in the reader's language.
 
-A core writes English and knows no reader. The pages put what it said through ``spoken``, which looks it up
-in ``locale/<language>/cores.json``: English to translation, with ``%(name)s`` where a sentence has a gap.
+A core writes English and knows no reader. Pages put what it said through ``translated``, which looks it up in
+``locale/<language>/cores.json``: English to translation, with ``%(name)s`` where a sentence has a gap.
 The English one holds what a person reads instead of "POST /…". What has no translation stays English. The
 APIs' answers never pass here.
 """
@@ -40,7 +40,7 @@ def _pattern(english: str) -> re.Pattern[str]:
     )
 
 
-def spoken(text: str) -> str:
+def translated(text: str) -> str:
     """Return what a core said in the language of whoever reads it; as it is when nobody translated it."""
     whole, patterns = _words(translation.get_language() or settings.LANGUAGE_CODE)
     if text in whole:
@@ -54,5 +54,5 @@ def spoken(text: str) -> str:
 
 def _filled(value: str) -> str:
     """Put a value into its gap: a sentence or a word that is known itself, or the value as it is."""
-    said = spoken(value)
+    said = translated(value)
     return said if said != value or not value else _APART.format(value)

@@ -18,7 +18,7 @@ from accounts.models import Account
 from core.errors import Invalid
 from core.jobs.wakeup import wake
 from core.json import character_problem
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 from messaging.compose.written_numbers import read_number
 from messaging.models import Status
 from messaging.queue import idempotency
@@ -137,4 +137,4 @@ class PhoneField(forms.CharField):
         try:
             return read_number(super().clean(value))
         except Invalid as why:
-            raise forms.ValidationError(spoken(why.fields[0].message)) from None
+            raise forms.ValidationError(translated(why.fields[0].message)) from None

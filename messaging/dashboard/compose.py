@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from accounts.dashboard.base import DashboardView
 from core.errors import Invalid, Refusal
 from core.ui.forms import take
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 from messaging.compose.drafts import TEXT_LONGEST, Draft, Text, What
 from messaging.compose.written_numbers import looked_for
 from messaging.dashboard.base import OncePerForm, PhoneField, clean, new_token
@@ -101,7 +101,7 @@ class Compose(DashboardView):
             if finding.is_error:
                 key = template_form.key_of(finding.param, filled(chosen, form.given()))
                 if key not in form.errors:  # an empty field has said so itself
-                    form.add_error(key if key in form.fields else None, spoken(finding.message))
+                    form.add_error(key if key in form.fields else None, translated(finding.message))
         return not form.errors
 
     def send(self, form: ComposeForm, chosen: Chosen) -> Any:
@@ -163,6 +163,6 @@ def _take(form: ComposeForm, chosen: Chosen, refusal: Refusal) -> None:
     key = template_form.key_of(param, filled(chosen, form.given())) if chosen.template else ""
     if key in form.fields:
         said = refusal.message if not isinstance(refusal, Invalid) else refusal.fields[0].message
-        form.add_error(key, spoken(said))
+        form.add_error(key, translated(said))
     else:
         take(form, refusal)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import credentials
 from core.secret import Secret
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 
 PHONE_HELP = _("With the country code, for example +1 415 555 2671.")
 
@@ -59,7 +59,7 @@ class CredentialsForm(forms.Form):
         """Say at each field what is wrong with it."""
         given = {name: value or None for name, value in self.cleaned_data.items() if name in self.base_fields}
         for fault in credentials.faults(given):
-            self.add_error(fault.field, spoken(fault.message))
+            self.add_error(fault.field, translated(fault.message))
         return self.cleaned_data
 
     def credentials(self) -> dict[str, Any]:

@@ -44,6 +44,6 @@ def tell_owners() -> int:
             mail.send()
             sent += 1
         except OSError as error:
-            log.warning("a notice could not be mailed", connection=str(number.pk), error=repr(error))
+            log.warning("a mail could not be sent", connection=str(number.pk), error=repr(error))
             Number.objects.filter(pk=number.pk).update(held_notice_at=None)
     return sent

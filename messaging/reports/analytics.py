@@ -1,4 +1,4 @@
-"""Delivery statistics: sums over the tally and a count of what is still open."""
+"""Delivery statistics: sums of the daily totals and a count of what is still open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this database is the one that our messages were sent from: a restored copy sends nothing by itself.
+"""Restore guard: a copy of the database that our messages were sent from sends nothing by itself.
 
 A backup believes that what was sent after it still waits. The database therefore remembers in which
 cluster it lived when it sent last; Postgres gives each cluster an identifier of its own. Somewhere else,

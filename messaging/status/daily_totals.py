@@ -1,4 +1,4 @@
-"""Counts of how messages ended, kept as differences so that analytics never read the ledger.
+"""Daily totals: how messages ended, kept as differences so that analytics never read the ledger.
 
 Only ends are counted here (sent, delivered, read, failed, canceled); what is still open is few and is
 counted where it stands. Each recording inserts its differences as new rows and waits for no counter's

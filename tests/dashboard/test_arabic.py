@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation.template import templatize
 
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 from tests.dashboard import table, world
 from tests.support.people import make_owned, signed_in
 
@@ -126,18 +126,20 @@ def test_what_the_cores_say_on_pages_is_said_in_arabic() -> None:
     said = {text for name in SPEAKERS for text in sentences(ROOT / name)}
     assert len(said) > 120
     with translation.override("ar"):
-        silent = {text for text in said if not ARABIC.search(spoken(text))}
+        silent = {text for text in said if not ARABIC.search(translated(text))}
         reasons = {text for one in known() for text in (one.tells, one.ended)}
-        unsaid = {text for text in reasons if not ARABIC.search(spoken(text))}
+        unsaid = {text for text in reasons if not ARABIC.search(translated(text))}
     assert len(silent) <= PATIENCE, silent
     assert not unsaid, "reasons of Meta's that an Arabic reader sees in English"
 
 
 def test_a_value_goes_into_its_gap_and_english_stays_english() -> None:
     with translation.override("ar"):
-        assert spoken("Only failed messages can be retried; this one is sent.").endswith("\u2068sent\u2069.")
-        assert spoken("Nobody ever wrote this.") == "Nobody ever wrote this."
-    assert spoken("The message is empty.") == "The message is empty."
+        assert translated("Only failed messages can be retried; this one is sent.").endswith(
+            "\u2068sent\u2069."
+        )
+        assert translated("Nobody ever wrote this.") == "Nobody ever wrote this."
+    assert translated("The message is empty.") == "The message is empty."
 
 
 def cores(language: str) -> dict[str, str]:
@@ -151,8 +153,8 @@ def cores(language: str) -> dict[str, str]:
 def test_no_reader_of_a_page_is_told_to_call_the_api() -> None:
     call = re.compile(r"(GET|POST|PUT|DELETE) /")
     with translation.override("en"):
-        told = {one for one in cores("ar") if call.search(spoken(one))}
-        assert "on the page Billing" in spoken(
+        told = {one for one in cores("ar") if call.search(translated(one))}
+        assert "on the page Billing" in translated(
             "All are used. Upgrade the plan, or buy more messages, with POST /billing/checkout."
         )
     assert told == set()

@@ -208,11 +208,11 @@ class TestADeniedAddress:
         # aiohttp asserts that there is a port at all, where it has no other complaint.
         urls = [url for url in REFUSED if url.lower().startswith("http") and has_port(url)]
         called(internet, *urls, timeout=1.0)
-        # Left are public addresses written as such, which only the first gate refuses.
+        # Left are public addresses written as such, which only the first check refuses.
         assert set(internet.dialled) <= {PUBLIC_V4, "1.1.1.1", "2.2.2.2", "2606:4700:4700::1111"}
 
     def test_that_comes_past_the_resolver_finds_no_socket(self, internet, monkeypatch):
-        """The second gate: aiohttp does not ask a resolver about IP addresses."""
+        """The second check: aiohttp does not ask a resolver about IP addresses."""
         monkeypatch.setattr(egress, "check_url", lambda url: url)
         for url in ("https://127.0.0.1/", "https://[::1]/", "https://169.254.169.254/", "https://0.0.0.0/"):
             answer = called(internet, url)

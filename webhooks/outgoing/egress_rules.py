@@ -1,6 +1,6 @@
 """What a customer may name as an address, and which addresses a socket may go to: pure rules, no network.
 
-Two gates, because a name is harmless until it is resolved: ``check_url`` when an address is saved, and
+Two checks, because a name is harmless until it is resolved: ``check_url`` when an address is saved, and
 ``address_allowed`` for every address that a name resolves to, at every connection. With
 ``WEBHOOK_ALLOW_PRIVATE`` (a laptop) both also let ``http://``, any port and private networks pass, yet
 never link-local addresses: that is where clouds keep their credentials.

@@ -75,7 +75,7 @@ def _tell(endpoint: Endpoint) -> bool:
     try:
         EmailMessage(subject=subject, body=body, to=[endpoint.account.email]).send()
     except OSError as error:
-        log.warning("a notice could not be mailed", endpoint=str(endpoint.pk), error=repr(error))
+        log.warning("a mail could not be sent", endpoint=str(endpoint.pk), error=repr(error))
         mine.filter(notices=after).update(notices=before)
         return False
     return True

@@ -14,11 +14,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.ui.refusal_texts import spoken
+from core.ui.refusal_texts import translated
 
 register = template.Library()
-#: ``{{ refusal.message|spoken }}``: what a core said, in the reader's language
-register.filter("spoken", spoken)
+#: ``{{ refusal.message|translated }}``: what a core said, in the reader's language
+register.filter("translated", translated)
 
 #: statuses of messages, deliveries, numbers and keys: what a person reads, and the tone of the badge
 STATUS = {
@@ -128,6 +128,6 @@ def empty(
 @register.inclusion_tag("ui/notice.html")
 def notice(tone: str, text: str) -> dict[str, str]:
     """Show one sentence in a coloured frame; ``tone``: good, warn, bad or info."""
-    text = spoken(str(text))
+    text = translated(str(text))
     symbols = {"good": "check", "warn": "warn", "bad": "cross"}
     return {"tone": tone, "text": text, "symbol": symbols.get(tone, "info")}
