@@ -22,7 +22,7 @@ from core.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class PlanOverview:
     """An account's billing as it stands."""
 
     plan: Plan
@@ -67,7 +67,7 @@ class Overview:
         return ""
 
 
-def overview(account: Account) -> Overview:
+def overview(account: Account) -> PlanOverview:
     """Read an account's billing; a fixed number of queries."""
     used = quota.usage(account.pk)
     customer = Customer.objects.get(pk=account.pk)
@@ -76,7 +76,7 @@ def overview(account: Account) -> Overview:
     now = timezone.now()
     valid = {"account": account, "revoked_at": None, "ends_at__gt": now}
     add_ons = list(AddOn.objects.filter(**valid).order_by("starts_at"))
-    return Overview(
+    return PlanOverview(
         plan=Plan(account.plan),
         usage=used,
         subscription=best,

@@ -15,7 +15,7 @@ from typing import Any
 from accounts.vault import KeyRing
 from bench.chaos import history, invariants
 from bench.chaos.load import ClientLedger
-from bench.chaos.meta import Accepted
+from bench.chaos.meta import Taken
 from bench.chaos.plan import Plan
 from bench.chaos.receiver import judge
 from bench.chaos.stack import Stack
@@ -108,7 +108,7 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
         plan = stack.plan
         broken = invariants.broken(connection.cursor(), lease=plan.lease, unknown_wait=plan.unknown_wait)
     outcome = Outcome(acked=len(client.acked), rows=len(rows), broken=broken)
-    at_meta: dict[str, list[Accepted]] = defaultdict(list)
+    at_meta: dict[str, list[Taken]] = defaultdict(list)
     for line in lines:
         at_meta[line.ref].append(line)
     outcome.meta_unique = len(at_meta)
@@ -133,7 +133,7 @@ def compare(stack: Stack, client: ClientLedger) -> Outcome:
     return outcome
 
 
-def _recoveries(stack: Stack, lines: list[Accepted]) -> dict[str, str]:
+def _recoveries(stack: Stack, lines: list[Taken]) -> dict[str, str]:
     """Return, per server, the median and the longest time from its being ready to the next accepted send."""
     accepted = sorted(line.at for line in lines)
     waits: dict[str, list[float]] = defaultdict(list)
@@ -151,7 +151,7 @@ def _judge_sends(
     outcome: Outcome,
     client: ClientLedger,
     rows: dict[str, tuple[str, str, int]],
-    at_meta: dict[str, list[Accepted]],
+    at_meta: dict[str, list[Taken]],
     allowed: Counter[str],
 ) -> None:
     by_rule = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Taken:
     """One line of Meta's ledger: a send that it took."""
 
     ref: str
@@ -49,13 +49,13 @@ class Meta:
         body = {"phone_number_id": number, "from": person, "type": "text", "text": {"body": text}}
         return str(self.call("POST", "inbound", body)["id"])
 
-    def ledger(self) -> list[Accepted]:
+    def ledger(self) -> list[Taken]:
         """Return every accepted send, oldest first."""
-        lines: list[Accepted] = []
+        lines: list[Taken] = []
         while True:
             page = self.call("GET", f"messages?limit=5000&after={len(lines)}")
             lines += [
-                Accepted(
+                Taken(
                     str(one["biz_opaque_callback_data"] or "").removeprefix("hm:"),
                     one["wamid"],
                     float(one["accepted_at"]),

@@ -18,7 +18,7 @@ from messaging.compose.values import media_parameter, media_url_refusals, text_p
 
 
 @dataclass(slots=True)
-class Sheet:
+class Filling:
     """What came of the values: the components, and everything that is wrong with them."""
 
     components: list[dict[str, Any]] = field(default_factory=list)
@@ -33,28 +33,28 @@ class Sheet:
 def fill(what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None = None) -> RawTemplate:
     """Fill an approved template. ``sample`` is ``{"id": …}`` or ``{"link": …}`` of its header's own file.
 
-    Raises the first of the refusals that ``sheet_of`` finds.
+    Raises the first of the refusals that ``filling_of`` finds.
     """
-    sheet = sheet_of(what, approved, sample)
-    if sheet.refusals:
-        raise sheet.refusals[0]
+    filling = filling_of(what, approved, sample)
+    if filling.refusals:
+        raise filling.refusals[0]
     text = filled(approved.body_text, what.parameters) or None
-    return RawTemplate(what.name, what.language, sheet.components or None, text)
+    return RawTemplate(what.name, what.language, filling.components or None, text)
 
 
-def sheet_of(what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None = None) -> Sheet:
+def filling_of(what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None = None) -> Filling:
     """Fill an approved template as far as possible and collect every refusal, in the order of the page."""
-    sheet = Sheet()
-    sheet.refusals += mixed_styles(what, approved)
-    if not sheet.refusals:
-        _header(sheet, what, approved, sample)
-        _body(sheet, what, approved)
-    _offer(sheet, what, approved)
-    _carousel(sheet, what, approved)
+    filling = Filling()
+    filling.refusals += mixed_styles(what, approved)
+    if not filling.refusals:
+        _header(filling, what, approved, sample)
+        _body(filling, what, approved)
+    _offer(filling, what, approved)
+    _carousel(filling, what, approved)
     buttons = button_components(what, approved)
-    sheet.components += buttons.components
-    sheet.refusals += buttons.refusals
-    return sheet
+    filling.components += buttons.components
+    filling.refusals += buttons.refusals
+    return filling
 
 
 def mixed_styles(what: FilledTemplate, approved: Approved | None) -> list[Refusal]:
@@ -84,22 +84,24 @@ def mixed_styles(what: FilledTemplate, approved: Approved | None) -> list[Refusa
 # --- header
 
 
-def _header(sheet: Sheet, what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None) -> None:
+def _header(
+    filling: Filling, what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None
+) -> None:
     if approved.header_format == "TEXT":
-        _text_header(sheet, what, approved)
+        _text_header(filling, what, approved)
     elif approved.header_format in MEDIA:
-        _media_header(sheet, what, approved, sample)
+        _media_header(filling, what, approved, sample)
     elif approved.header_format == "LOCATION":
-        sheet.add("header", _object_of(sheet, what.header_parameters, "location", PLACE))
+        filling.add("header", _object_of(filling, what.header_parameters, "location", PLACE))
     elif approved.header_format == "PRODUCT":
         # The page gives an SPM template's product as its button's action.
         values = what.header_parameters or _product_of(what)
-        sheet.add("header", _object_of(sheet, values, "product", PRODUCT))
+        filling.add("header", _object_of(filling, values, "product", PRODUCT))
 
 
-def _text_header(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
+def _text_header(filling: Filling, what: FilledTemplate, approved: Approved) -> None:
     if what.header_media_url is not None:
-        sheet.refusals.append(
+        filling.refusals.append(
             Refusal(
                 "template_header_kind_mismatch",
                 "This template has a text header, so it takes no header_media_url.",
@@ -108,7 +110,7 @@ def _text_header(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None
         )
     names = approved.header_names
     if len(names) > 1:
-        sheet.refusals.append(
+        filling.refusals.append(
             Refusal(
                 "template_header_too_many_parameters",
                 "The template's header has several placeholders; WhatsApp allows one. Edit the template.",
@@ -120,7 +122,7 @@ def _text_header(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None
         value = what.header_parameters.get(name)
         param = f"template.header_parameters.{name}"
         if value is None:
-            sheet.refusals.append(
+            filling.refusals.append(
                 Refusal(
                     "template_header_variable_missing",
                     f"The template's header needs a value for {{{{{name}}}}}.",
@@ -128,17 +130,17 @@ def _text_header(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None
                 )
             )
         elif problem := value_problem(value):
-            sheet.refusals.append(invalid(param, problem))
+            filling.refusals.append(invalid(param, problem))
         else:
-            sheet.add("header", [text_parameter(name, value, named=not name.isdigit())])
+            filling.add("header", [text_parameter(name, value, named=not name.isdigit())])
 
 
 def _media_header(
-    sheet: Sheet, what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None
+    filling: Filling, what: FilledTemplate, approved: Approved, sample: Mapping[str, str] | None
 ) -> None:
     kind = MEDIA[approved.header_format]
     if what.header_parameters:
-        sheet.refusals.append(
+        filling.refusals.append(
             Refusal(
                 "template_header_kind_mismatch",
                 f"This template's header is of type {approved.header_format}, so it takes no "
@@ -148,13 +150,13 @@ def _media_header(
         )
     if what.header_media_url is not None:
         unusable = media_url_refusals(what.header_media_url)
-        sheet.refusals += unusable
+        filling.refusals += unusable
         if not unusable:
-            sheet.add("header", [media_parameter(kind, what.header_media_url)])
+            filling.add("header", [media_parameter(kind, what.header_media_url)])
     elif sample:
-        sheet.add("header", [{"type": kind, kind: dict(sample)}])
+        filling.add("header", [{"type": kind, kind: dict(sample)}])
     else:
-        sheet.refusals.append(
+        filling.refusals.append(
             invalid(
                 "template.header_media_url",
                 f"This template has a header of type {approved.header_format} and Meta gives no sample of "
@@ -171,11 +173,11 @@ def _product_of(what: FilledTemplate) -> dict[str, str]:
 
 
 def _object_of(
-    sheet: Sheet, values: Mapping[str, str], kind: str, members: tuple[str, ...]
+    filling: Filling, values: Mapping[str, str], kind: str, members: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     missing = [name for name in members if not values.get(name, "").strip()]
     if missing:
-        sheet.refusals.append(
+        filling.refusals.append(
             Refusal(
                 "template_header_variable_missing",
                 f"The template's header is a {kind}; header_parameters must have {', '.join(members)}.",
@@ -189,28 +191,28 @@ def _object_of(
 # --- body, offer, carousel
 
 
-def _body(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
+def _body(filling: Filling, what: FilledTemplate, approved: Approved) -> None:
     parameters = []
     for name in approved.body_names:
         value = what.parameters.get(name)
         param = f"template.parameters.{name}"
         if value is None:
-            sheet.refusals.append(invalid(param, f"The template's body needs a value for {{{{{name}}}}}."))
+            filling.refusals.append(invalid(param, f"The template's body needs a value for {{{{{name}}}}}."))
         elif problem := value_problem(value):
-            sheet.refusals.append(invalid(param, problem))
+            filling.refusals.append(invalid(param, problem))
         else:
             parameters.append(text_parameter(name, value, named=approved.named))
-    sheet.add("body", parameters)
+    filling.add("body", parameters)
 
 
-def _offer(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
+def _offer(filling: Filling, what: FilledTemplate, approved: Approved) -> None:
     if not approved.offer_expires:
         return
     if what.limited_time_offer:
         part = {"type": "limited_time_offer", "limited_time_offer": what.limited_time_offer}
-        sheet.add("limited_time_offer", [part])
+        filling.add("limited_time_offer", [part])
     else:
-        sheet.refusals.append(
+        filling.refusals.append(
             invalid(
                 "template.limited_time_offer",
                 'This template\'s offer ends; say when: {"expiration_time_ms": Unix time in milliseconds}.',
@@ -218,16 +220,16 @@ def _offer(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
         )
 
 
-def _carousel(sheet: Sheet, what: FilledTemplate, approved: Approved) -> None:
+def _carousel(filling: Filling, what: FilledTemplate, approved: Approved) -> None:
     cards = (what.carousel or {}).get("cards")
     if approved.cards and (not isinstance(cards, list) or len(cards) != len(approved.cards)):
-        sheet.refusals.append(
+        filling.refusals.append(
             invalid(
                 "template.carousel.cards", f"This template has {len(approved.cards)} cards; send as many."
             )
         )
     elif what.carousel and isinstance(cards, list):
-        sheet.components.append({**what.carousel, "type": "carousel"})
+        filling.components.append({**what.carousel, "type": "carousel"})
 
 
 # --- a template that is not known here
@@ -240,32 +242,32 @@ _KIND_BY_ENDING = {"mp4": "video", "3gp": "video", "pdf": "document", "docx": "d
 
 def fill_unknown(what: FilledTemplate) -> RawTemplate:
     """Write the values by their looks. Raises ``Refusal`` for values that no template could take."""
-    sheet = Sheet(refusals=mixed_styles(what, None))
+    filling = Filling(refusals=mixed_styles(what, None))
     if what.header_media_url is not None:
         ending = what.header_media_url.partition("?")[0].rpartition(".")[2].lower()
         kind = _KIND_BY_ENDING.get(ending, "image")
-        sheet.refusals += media_url_refusals(what.header_media_url)
-        if not sheet.refusals:
-            sheet.add("header", [media_parameter(kind, what.header_media_url)])
+        filling.refusals += media_url_refusals(what.header_media_url)
+        if not filling.refusals:
+            filling.add("header", [media_parameter(kind, what.header_media_url)])
     else:
-        _texts(sheet, "header", what.header_parameters, "template.header_parameters")
-    _texts(sheet, "body", what.parameters, "template.parameters")
+        _texts(filling, "header", what.header_parameters, "template.header_parameters")
+    _texts(filling, "body", what.parameters, "template.parameters")
     if what.limited_time_offer:
         part = {"type": "limited_time_offer", "limited_time_offer": what.limited_time_offer}
-        sheet.add("limited_time_offer", [part])
+        filling.add("limited_time_offer", [part])
     if what.carousel:
-        sheet.components.append({**what.carousel, "type": "carousel"})
+        filling.components.append({**what.carousel, "type": "carousel"})
     buttons = guessed_components(what)
-    sheet.components += buttons.components
-    for refusal in sheet.refusals + buttons.refusals:
+    filling.components += buttons.components
+    for refusal in filling.refusals + buttons.refusals:
         raise refusal
-    return RawTemplate(what.name, what.language, sheet.components or None)
+    return RawTemplate(what.name, what.language, filling.components or None)
 
 
-def _texts(sheet: Sheet, kind: str, values: dict[str, str], param: str) -> None:
+def _texts(filling: Filling, kind: str, values: dict[str, str], param: str) -> None:
     numbered = all(name.isascii() and name.isdigit() and len(name) < 10 for name in values)
     for name in values:
         if problem := value_problem(values[name]):
-            sheet.refusals.append(invalid(f"{param}.{name}", problem))
+            filling.refusals.append(invalid(f"{param}.{name}", problem))
     names = sorted(values, key=int) if numbered else list(values)
-    sheet.add(kind, [text_parameter(name, values[name], named=not numbered) for name in names])
+    filling.add(kind, [text_parameter(name, values[name], named=not numbered) for name in names])

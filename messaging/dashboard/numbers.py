@@ -136,7 +136,6 @@ class NumberDetail(DashboardView):
     least_to_change = Role.ADMIN
 
     def get(self, request: HttpRequest, number_id: str) -> HttpResponse:
-        """Show it."""
         number = connections.find_number(self.account, id_of(number_id))
         wanted = listing.Wanted(waba_id=number.waba_id)
         templates, following = (

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from core.errors import Refusal
 from messaging.compose.approved import MEDIA, Approved, Button, filled
 from messaging.compose.drafts import BUTTON_MEMBERS, ButtonValue, FilledTemplate
-from messaging.compose.template import sheet_of
+from messaging.compose.template import filling_of
 from messaging.message_templates.previews import Preview, preview
 
 #: Meta's limits of a filled template, in characters
@@ -128,7 +128,7 @@ def not_found(name: str, language: str, languages: Sequence[str]) -> Finding:
 def findings(parts: Approved, what: FilledTemplate, *, is_authentication: bool = False) -> Iterator[Finding]:
     """Yield everything about one row of values; errors that a send would be refused with come first."""
     # Any sample will do: whether Meta still has it is not the values' fault.
-    for refusal in sheet_of(what, parts, {"link": parts.sample_url or "sample"}).refusals:
+    for refusal in filling_of(what, parts, {"link": parts.sample_url or "sample"}).refusals:
         yield as_finding(refusal)
     yield from _lengths(parts, what)
     yield from _unused(parts, what)

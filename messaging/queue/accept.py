@@ -133,7 +133,7 @@ def queue_many(origin: Origin, drafts: Sequence[Draft]) -> list[Queued]:
             daily_totals.count_refused(cursor, account.pk, counted, at=created_at)
     webhook_events.accepted(
         account.pk,
-        list(map(webhook_events.Accepted, ids, statuses, drafts, failures)),
+        list(map(webhook_events.AcceptedMessage, ids, statuses, drafts, failures)),
         batch_id=origin.batch.pk if origin.batch else None,
         at=created_at,
     )

@@ -43,7 +43,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class Figures:
     """``days`` run from the oldest to today; ``queue`` counts what is open, by status."""
 
     days: list[Day]
@@ -87,7 +87,7 @@ _PLACE = {Status.SENT: "sent", Status.DELIVERED: "delivered", Status.READ: "deli
 }
 
 
-def figures(account: Account, *, today: date) -> Overview:
+def figures(account: Account, *, today: date) -> Figures:
     """Count an account's last ``DAYS`` days up to ``today`` (UTC). Three statements, whatever the volume."""
     first = today - timedelta(days=DAYS - 1)
     days = {first + timedelta(days=index): Day(first + timedelta(days=index)) for index in range(DAYS)}
@@ -108,7 +108,7 @@ def figures(account: Account, *, today: date) -> Overview:
             if due is not None and status in WAITING:
                 oldest = min(oldest, due) if oldest else due
     failed = Message.objects.filter(account=account, status=_FAILED).order_by("-id")
-    return Overview(list(days.values()), begun, dict(queue), oldest, list(failed[:FAILURES]))
+    return Figures(list(days.values()), begun, dict(queue), oldest, list(failed[:FAILURES]))
 
 
 @dataclass(frozen=True, slots=True)

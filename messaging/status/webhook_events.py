@@ -136,7 +136,7 @@ def _message(
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedMessage:
     """A message that was just stored: what became of its draft."""
 
     id: uuid.UUID
@@ -146,7 +146,7 @@ class Accepted:
 
 
 def accepted(
-    account_id: uuid.UUID, messages: Sequence[Accepted], *, batch_id: uuid.UUID | None, at: datetime
+    account_id: uuid.UUID, messages: Sequence[AcceptedMessage], *, batch_id: uuid.UUID | None, at: datetime
 ) -> None:
     """Tell of messages that were scheduled, and of those that were refused by policy and stored as failed."""
     told = [one for one in messages if one.status in (Status.SCHEDULED, Status.FAILED)]
@@ -158,7 +158,9 @@ def accepted(
     outbox.publish([_of_draft(account_id, one, batch_id, at) for one in told], listeners)
 
 
-def _of_draft(account_id: uuid.UUID, one: Accepted, batch_id: uuid.UUID | None, at: datetime) -> Announcement:
+def _of_draft(
+    account_id: uuid.UUID, one: AcceptedMessage, batch_id: uuid.UUID | None, at: datetime
+) -> Announcement:
     draft = one.draft
     if one.failure is None:
         data = _message(one.id, one.status, draft.to, batch_id, draft.metadata, draft.dry_run, 1)

@@ -13,7 +13,7 @@ from accounts.authentication import caller, key_of
 from accounts.models import ApiKey
 from billing import checkout
 from billing.api.classic import schemas
-from billing.overview import Overview, overview
+from billing.overview import PlanOverview, overview
 from core.errors import Refusal
 from core.http.classic import ok, when
 from core.http.fields import Fields
@@ -89,7 +89,7 @@ class Usage(KeyView):
         return ok(shown(overview(caller(request))))
 
 
-def shown(found: Overview) -> dict[str, Any]:
+def shown(found: PlanOverview) -> dict[str, Any]:
     """Write an overview as customers read it."""
     usage, subscription = found.usage, found.subscription
     return {

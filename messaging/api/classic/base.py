@@ -14,7 +14,7 @@ from messaging.models import Message
 from messaging.numbers import doctor
 from messaging.queue import idempotency
 
-__all__ = ["ID", "ID_PARAMETER", "Once", "find", "told"]
+__all__ = ["ID", "ID_PARAMETER", "Once", "find_message", "told"]
 
 ID_PARAMETER = OpenApiParameter("message_id", {"type": "string", "format": "uuid"}, "path")
 
@@ -32,7 +32,7 @@ def told(number: Number | None, *, real: bool = True) -> dict[str, Any]:
     return {"warnings": found} if found else {}
 
 
-def find(account: Account, message_id: str) -> Message:
+def find_message(account: Account, message_id: str) -> Message:
     """Find one of an account's outbound messages. Raises ``Refusal`` (``not_found``)."""
     message = None
     if ID.fullmatch(message_id):

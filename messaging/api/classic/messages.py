@@ -25,7 +25,7 @@ from core.http.fields import Fields
 from core.http.openapi import IDEMPOTENCY_KEY, answers
 from core.http.wire import body_of
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID_PARAMETER, Once, find, told
+from messaging.api.classic.base import ID_PARAMETER, Once, find_message, told
 from messaging.compose.drafts import (
     FURTHEST,
     LANGUAGE,
@@ -304,7 +304,7 @@ class RetryMessage(KeyView):
             fields = Fields(body_of(request))
             fields.refuse_lookalikes(lookalikes.AGAIN)
             fields.done()
-            message = find(account, message_id)
+            message = find_message(account, message_id)
         except Refusal as refusal:
             return once.given_or(refusal)
         with once.first() as again:
@@ -329,6 +329,6 @@ class CancelMessage(KeyView):
     )
     def post(self, request: Request, message_id: str) -> Response:
         """Works until the message is handed to WhatsApp; after that it is a 409."""
-        message = find(caller(request), message_id)
+        message = find_message(caller(request), message_id)
         revise.cancel(caller(request), message.pk, as_test=key_of(request).is_test)
         return ok({"id": str(message.pk), "status": "canceled"})

@@ -20,7 +20,7 @@ from core.http.fields import PHONE
 from core.http.openapi import answers, refusals
 from core.http.query import LIMIT_DEFAULT, LIMIT_MOST, PAGES, Query
 from messaging.api.classic import schemas
-from messaging.api.classic.base import ID, ID_PARAMETER, find
+from messaging.api.classic.base import ID, ID_PARAMETER, find_message
 from messaging.models import Message
 from messaging.reports import analytics, reading
 from messaging.status.transitions import details_of
@@ -105,7 +105,7 @@ class MessageDetail(KeyView):
     )
     def get(self, request: Request, message_id: str) -> Response:
         """Status and timeline, oldest entry first. A foreign or malformed id is a 404 like an unknown one."""
-        message = find(caller(request), message_id)
+        message = find_message(caller(request), message_id)
         timeline = [{"status": status, "at": when(at)} for status, at in reading.timeline(message)]
         return ok(message_object(message) | {"timeline": timeline})
 
