@@ -1,1 +1,1 @@
-"""Who somebody is: accounts, users, keys, agents and the numbers they connected."""
+"""Accounts, users, keys, agents and the numbers they connected: who somebody is."""

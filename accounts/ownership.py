@@ -1,4 +1,4 @@
-"""Whose an account is: opened by people who proved their address, or claimed from the API by its key.
+"""Ownership of an account: opened by people who proved their address, or claimed from the API by its key.
 
 Registering by API proves no address: anybody could have registered yours and kept the key. So an
 account made that way belongs to nobody in the dashboard until the person who proved the address shows

@@ -1,4 +1,4 @@
-"""Re-sealing stored credentials with the newest key, row by row, resumable at any point."""
+"""Key rotation: stored credentials sealed again with the newest key, row by row, resumable at any point."""
 
 from __future__ import annotations
 

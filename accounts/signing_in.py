@@ -1,4 +1,4 @@
-"""How django-allauth behaves here: whose address counts, what a sign-up asks, how TOTP secrets are kept."""
+"""django-allauth's adapters: whose address counts, what a sign-up asks, how TOTP secrets are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who belongs to an account and may do what: invitations, roles, leaving; an owner always remains."""
+"""Team: who belongs to an account and may do what; invitations, roles, leaving; an owner always remains."""
 
 from __future__ import annotations
 

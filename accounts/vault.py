@@ -1,4 +1,4 @@
-"""The only cipher: seals credentials with AES-256-GCM, bound to the row and column they stand in.
+"""Vault, the only cipher: seals credentials with AES-256-GCM, bound to the row and column they stand in.
 
 A sealed value is ``v1.<key id>.<base64 of nonce and ciphertext>``; sealed bytes have the same head and
 then the bytes as they are. The context (table, account, row, column) is authenticated with it, so a value

@@ -1,4 +1,4 @@
-"""What the documentation may fill into its samples for a person who is signed in: never a whole key."""
+"""Viewer: what the documentation may fill into its samples for a person signed in; never a whole key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every case is handed: the running stack, rows, load and baselines, and how much to measure."""
+"""Context of every case: the running stack, rows, load and baselines, and how much to measure."""
 
 from __future__ import annotations
 

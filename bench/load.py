@@ -1,4 +1,4 @@
-"""Starts the load generator with a plan and reads its result."""
+"""Load generator's starter: gives it a plan and reads its result."""
 
 from __future__ import annotations
 

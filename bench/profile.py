@@ -1,4 +1,4 @@
-"""Where the time goes: py-spy on web and worker under load, and EXPLAIN of the engine's statements.
+"""Profiles: py-spy on web and worker under load, and EXPLAIN of the engine's statements.
 
 ``python -m bench.profile FOLDER`` writes folded stacks and plans there; it is no part of ``make bench``.
 """

@@ -1,4 +1,4 @@
-"""What a run needs, started and stopped: Postgres (fsync on), Valkey, the stand-in, web, workers, beat.
+"""Stack of a run, started and stopped: Postgres (fsync on), Valkey, the stand-in, web, workers, beat.
 
 Everything listens on loopback or on unix sockets, dies with this process and is stopped at the end.
 """

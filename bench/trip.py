@@ -1,4 +1,4 @@
-"""How far an accepted message travels: the functions and files of ours that it passes, and its statements.
+"""Length of a message's trip: the functions and files of ours that it passes, and its statements.
 
 ``python -m bench.trip`` starts a Postgres and a Valkey of its own, sends one request of each kind through
 Django's test client and prints a table; ``--list`` names the stations. It is no part of ``make bench``.

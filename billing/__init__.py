@@ -1,1 +1,1 @@
-"""What somebody may do: plans and their limits."""
+"""Billing: Stripe, quota, the plan that is in force."""

@@ -1,4 +1,4 @@
-"""Buying: the way to Stripe's pages and back. Nothing here changes a plan; only Stripe's word does."""
+"""Checkout: the way to Stripe's pages and back. Nothing here changes a plan; only Stripe's word does."""
 
 from __future__ import annotations
 

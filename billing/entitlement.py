@@ -1,4 +1,4 @@
-"""An account's plan: decided here from everything known, and written nowhere else.
+"""Entitlement: an account's plan, decided here from everything known, and written nowhere else.
 
 In this order: what an operator decided for a time; a lost dispute (free); what is paid for; what an operator
 gave when the account was made.

@@ -1,4 +1,4 @@
-"""What a customer sees of plan, subscription and use: one reading for the API and the dashboard."""
+"""Overview of plan, subscription and use: one reading for the API and the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many messages an account may still send in its billing period: charged in the sending transaction.
+"""Quota: messages an account may still send in its billing period, charged in the sending transaction.
 
 **Why slots.** One counter row per account would be locked from the charge to the end of each commit, so an
 account could accept no more requests than the disk can flush one after the other: 560 a second where 1,870

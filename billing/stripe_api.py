@@ -1,4 +1,4 @@
-"""All that knows Stripe's API: what we ask of it, and its answers in our words. The only importer of stripe.
+"""Stripe's API: what we ask of it, and its answers in our words. The only importer of stripe.
 
 Never called inside a transaction. Failures are three: ``Unavailable`` (it may work later), ``Missing``
 (there is no such thing) and ``Rejected`` (the request is wrong, which is a fault of ours or of the set-up).

@@ -1,4 +1,4 @@
-"""What Stripe says is applied here: an event only says whom to ask about, Stripe's answer is what counts.
+"""Subscriptions: an event of Stripe's only says whom to ask about, Stripe's answer is what counts.
 
 So the order of events, their duplicates and their loss stop mattering. Answers are numbered as their
 questions are asked; one that a later answer has overtaken is asked for again, not applied.

@@ -1,1 +1,1 @@
-"""What every app stands on; imports none of them."""
+"""Core: every app stands on it, it imports none of them."""

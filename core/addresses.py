@@ -1,4 +1,4 @@
-"""One Redis address in the spellings its users want, and what a running `make run` left to be found."""
+"""Redis' address in the spellings its users want, and what a running `make run` left to be found."""
 
 from __future__ import annotations
 

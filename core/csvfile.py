@@ -1,4 +1,4 @@
-"""Rows as CSV that a spreadsheet opens safely: what begins like a formula gets an apostrophe.
+"""CSV that a spreadsheet opens safely: what begins like a formula gets an apostrophe.
 
 Which character separates cells is the reader's choice: a spreadsheet of a country that writes 1,5 cuts at
 semicolons, others at tabs, and to them our quotes in the middle of a line mean nothing. So formulas are

@@ -1,4 +1,4 @@
-"""Local times and their zones: which moment a clock on a wall means, where it means exactly one."""
+"""Moments: which one a local time in a time zone means, where it means exactly one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value that must never be printed: its text, repr and JSON all say ``[secret]``."""
+"""Secret: a value that is never printed; its text, repr and JSON all say ``[secret]``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger's text as Postgres and strict readers of JSON take it: an odd character costs nothing else."""
+"""Storable text: a stranger's, as Postgres and strict readers of JSON take it, whatever is odd in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What developers and their machines read about errors: the list, and a page and a Markdown twin for each."""
+"""Pages about errors, for developers and their machines: the list, a page and a Markdown twin for each."""
 
 from __future__ import annotations
 

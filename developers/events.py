@@ -1,4 +1,4 @@
-"""What developers read about events: the page, its Markdown, the schemas, receivers to copy, test vectors."""
+"""Pages about events for developers: Markdown, schemas, receivers to copy, test vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call of the guide, written in Markdown once, becomes curl, Python and JavaScript.
+"""Samples: one call of the guide, written in Markdown once, becomes curl, Python and JavaScript.
 
 A fence called ``call`` holds a method and a path, headers, an empty line and JSON; a
 ``call open`` needs no key.

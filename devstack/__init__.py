@@ -1,1 +1,1 @@
-"""What `make run` needs and production never imports: launcher, stand-ins for Meta and Stripe."""
+"""Development stack, never imported in production: launcher, stand-ins for Meta and Stripe."""

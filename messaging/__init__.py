@@ -1,1 +1,1 @@
-"""What Hermod exists for: messages, from accepted to delivered."""
+"""Messages, from accepted to delivered: what Hermod exists for."""

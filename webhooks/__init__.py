@@ -1,1 +1,1 @@
-"""What comes in from Meta (and, later, what goes out to customers)."""
+"""Events in both directions: callbacks that come in, webhooks that go out."""

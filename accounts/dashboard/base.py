@@ -1,4 +1,4 @@
-"""What every page of the dashboard stands on: who is signed in, for which account, with which role."""
+"""Base of every dashboard page: who is signed in, for which account, with which role."""
 
 from __future__ import annotations
 

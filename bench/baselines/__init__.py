@@ -1,1 +1,1 @@
-"""What Hermod is compared with: the typical gateway and three ceilings."""
+"""Baselines: the typical gateway and three ceilings, with which Hermod is compared."""

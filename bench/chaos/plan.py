@@ -1,4 +1,4 @@
-"""What a run is made of: its length, its seed, the product's times in it, and what Meta does all along."""
+"""Plan of a run: its length, its seed, the product's times in it, and what Meta does all along."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What operators look at: health, service status, the admin's pages."""
+"""Operators' views: health, service status, the admin's pages."""

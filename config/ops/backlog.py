@@ -1,4 +1,4 @@
-"""How long what is due has waited for us: asked by ``/readyz`` and by the operator's first page."""
+"""Backlog: how long due work has waited for us, for ``/readyz`` and the operator's first page."""
 
 from __future__ import annotations
 

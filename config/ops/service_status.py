@@ -1,4 +1,4 @@
-"""How the whole service stands, for the operator's first page: what waits, who is held, what failed today."""
+"""Service status for the operator's first page: what waits, who is held, what failed today."""
 
 from __future__ import annotations
 

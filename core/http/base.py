@@ -1,4 +1,4 @@
-"""What both dialects share: counting requests, and the one way out for failures."""
+"""Base view of both APIs: counting requests, and the one way out for failures."""
 
 from __future__ import annotations
 

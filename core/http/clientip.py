@@ -1,4 +1,4 @@
-"""Whose address a request comes from: the peer's, or the one a trusted proxy names."""
+"""Client's address: the peer's, or the one a trusted proxy names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each refusal of our own two APIs means: when it is given, who acts, what to do."""
+"""Error catalogue of our two APIs: when each refusal is given, who acts, what to do."""
 
 from __future__ import annotations
 

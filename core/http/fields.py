@@ -1,4 +1,4 @@
-"""Reading a request's fields by hand: quick, strict about types, with every fault named at once."""
+"""Fields of a request, read by hand: quick, strict about types, with every fault named at once."""
 
 from __future__ import annotations
 

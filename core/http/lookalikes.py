@@ -1,4 +1,4 @@
-"""Fields whose silence is dangerous, and what people write in their place.
+"""Lookalikes: what people write in place of a field whose silence is dangerous.
 
 Unknown fields are ignored (W7), so that a client may be newer than its server. But a rehearsal that goes
 out, a message that leaves at once instead of next week or one that is sent twice cannot be called back. What

@@ -1,4 +1,4 @@
-"""Bytes in, bytes out: the strict JSON parser and the fast renderer, and what both dialects write alike."""
+"""Wire format: the strict JSON parser and the fast renderer, and what both APIs write alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a drain: one per process and queue, started by wake-ups, ended by idleness, time or a stop.
+"""Drains: one per process and queue, started by wake-ups, ended by idleness, time or a stop.
 
 A drain is a long Celery task. It works while there is work, lingers a little so that the next message
 finds it awake, and ends after ``DRAIN_SECONDS`` so that deploys never wait for it.

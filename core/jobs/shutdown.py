@@ -1,4 +1,4 @@
-"""A flag that says this process was asked to stop: drains finish what is in flight and claim no more."""
+"""Shutdown flag of this process: once set, drains finish what is in flight and claim no more."""
 
 from __future__ import annotations
 

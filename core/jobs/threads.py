@@ -1,4 +1,4 @@
-"""A thread with a database connection of its own, for one stage of an asyncio pipeline."""
+"""Database thread: one with a connection of its own, for one stage of an asyncio pipeline."""
 
 from __future__ import annotations
 

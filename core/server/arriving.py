@@ -1,4 +1,4 @@
-"""One request while it arrives: its head, then its body, until it is whole. Knows no sockets and no threads.
+"""Arriving request: its head, then its body, until it is whole. Knows no sockets and no threads.
 
 gunicorn's own parser reads the head, once all of it is there, and says where the body ends; what it refuses
 is refused here in the same words.

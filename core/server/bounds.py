@@ -1,4 +1,4 @@
-"""How long a client may take and how much room it may have."""
+"""Bounds of a client: how long it may take and how much memory it may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has to go when there are too many connections: the address that takes most of the room."""
+"""Crowd control: with too many connections, one of the address that has most of them is closed."""
 
 from __future__ import annotations
 

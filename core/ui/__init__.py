@@ -1,1 +1,1 @@
-"""What every page for people is made of."""
+"""Parts of every page for people: forms, charts, template tags, texts."""

@@ -1,4 +1,4 @@
-"""What every admin page of ours has in common: nothing is written, nothing secret is shown."""
+"""Base of our admin pages: nothing is written, nothing secret is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How forms are drawn: our field, label, help and faults, with their ids tied together."""
+"""Form rendering: our field, label, help and faults, with their ids tied together."""
 
 from __future__ import annotations
 

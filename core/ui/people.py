@@ -1,4 +1,4 @@
-"""What pages for people need and no API does: their language, their time zone, their theme; never cached."""
+"""Middleware of pages for people: their language, their time zone, their theme; never cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cores' sentences in the reader's language.
+"""Refusal texts: the cores' sentences in the reader's language.
 
 A core writes English and knows no reader. Pages put what it said through ``translated``, which looks it up in
 ``locale/<language>/cores.json``: English to translation, with ``%(name)s`` where a sentence has a gap.

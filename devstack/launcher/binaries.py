@@ -1,4 +1,4 @@
-"""Where the embedded Postgres and Valkey programs are found, and the account that may run them."""
+"""Binaries of the embedded Postgres and Valkey: where they are found, which account may run them."""
 
 from __future__ import annotations
 

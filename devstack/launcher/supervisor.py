@@ -1,4 +1,4 @@
-"""Starts all of Hermod in order and stops it in reverse: servers, secrets, migrations, web, worker, beat.
+"""Supervisor: starts all of Hermod in order, stops it in reverse: servers, migrations, web, worker, beat.
 
 ``python -m devstack.launcher.supervisor`` is what ``make run`` and ``manage.py up`` execute.
 """

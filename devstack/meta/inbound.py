@@ -1,4 +1,4 @@
-"""What customers send: messages of every type, in the shape in which Meta calls back."""
+"""Inbound messages: what customers send, of every type, in the shape in which Meta calls back."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can be changed while the sandbox runs: delays, faults, limits, the shape of the callbacks."""
+"""Options that can be changed while the sandbox runs: delays, faults, limits, shape of the callbacks."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whom a message goes to: Meta's reading of `to` and `recipient`, with its trap for a missing plus."""
+"""Recipients: Meta's reading of `to` and `recipient`, with its trap for a missing plus."""
 
 import re
 from typing import Any, NamedTuple

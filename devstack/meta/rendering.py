@@ -1,4 +1,4 @@
-"""How messages look on a phone: templates with their values filled in, buttons, media, places."""
+"""Rendering of messages as on a phone: templates with their values filled in, buttons, media, places."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What becomes of an accepted message: its statuses, one after the other, as callbacks."""
+"""Statuses of an accepted message, one after the other, as callbacks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the stand-in's pages look: plain HTML put together with escaped values, no scripts. Pure."""
+"""HTML of the stand-in's pages: put together with escaped values, no scripts. Pure."""
 
 from __future__ import annotations
 

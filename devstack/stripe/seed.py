@@ -1,4 +1,4 @@
-"""What the stand-in knows from the start: its keys and what is for sale. None of it opens anything real."""
+"""Seed of the stand-in: its keys and what is for sale. None of it opens anything real."""
 
 from __future__ import annotations
 

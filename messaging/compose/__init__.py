@@ -1,1 +1,1 @@
-"""From what somebody wants sent to what Meta is told."""
+"""Composing: from what somebody wants sent to what Meta is told."""

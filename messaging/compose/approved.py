@@ -1,4 +1,4 @@
-"""What a stored template asks for, read from the components as Meta returns them (pure).
+"""Approved template: what it asks for, read from the components as Meta returns them (pure).
 
 Nothing Meta says about examples is relied on: they may be missing. The placeholders in the texts count.
 """

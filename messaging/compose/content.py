@@ -1,4 +1,4 @@
-"""Draft to Meta's shape: what is stored with a message and later put into the envelope of the call."""
+"""Stored content: a draft in Meta's shape, put into the envelope of the call later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody wants sent, before it is known whether and how it can be: plain values, no database."""
+"""Drafts: what somebody wants sent, before it is known whether it can be; plain values, no database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading buttons, lists and other interactive messages, and the parts they share with other kinds.
+"""Reader of buttons, lists and other interactive messages, and of parts they share with other kinds.
 
 Limits are Meta's (section numbers are those of our notes on the Cloud API). A message over a limit is
 refused here with its path instead of failing at Meta later without one. Everything is read through

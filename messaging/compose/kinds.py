@@ -1,4 +1,4 @@
-"""Reading what is neither text nor template: files, places, people, buttons and lists, reactions.
+"""Reader of what is neither text nor template: files, places, people, buttons and lists, reactions.
 
 A request names one of ``KINDS`` in place of ``message`` or ``template``. What is read here comes out in
 Meta's shape and within Meta's limits (section numbers are those of our notes on the Cloud API). Unknown

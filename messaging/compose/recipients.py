@@ -1,4 +1,4 @@
-"""What is known of the people that a request writes to: their contact, and whether they opted out."""
+"""Recipients of a request: their contact, and whether they opted out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Friendly values and an approved template become Meta's components, or refusals that say what is wrong.
+"""Filling: friendly values and an approved template become Meta's components, or refusals that say why not.
 
 Which component belongs to which part is Meta's template reference; which refusal has which code is the
 template page of the v1 API. What Meta alone decides (lengths, whether a file can be fetched) is left to it.

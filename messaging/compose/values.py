@@ -1,4 +1,4 @@
-"""Single values of a template: what WhatsApp refuses in them, and how each is written in a component."""
+"""Values of a template: what WhatsApp refuses in them, and how each is written in a component."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading phone numbers as people and spreadsheets write them (pure). The APIs take digits and nothing else.
+"""Phone numbers as people and spreadsheets write them (pure). The APIs take digits and nothing else.
 
 A number that is misread is another person's: their telephone rings, or the opt-out protects nobody. What is
 not surely understood is therefore refused with a sentence that says why. What people paste without seeing it

@@ -1,4 +1,4 @@
-"""What the dashboard's pages of messaging share: filters of a list, cursors, sending once per form."""
+"""Base of the dashboard's pages of messaging: filters of a list, cursors, sending once per form."""
 
 from __future__ import annotations
 

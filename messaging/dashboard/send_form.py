@@ -1,4 +1,4 @@
-"""What the pages that send share: the chosen number and template, the form of its values, the schedule."""
+"""Form of the pages that send: the chosen number and template, the form of its values, the schedule."""
 
 from __future__ import annotations
 

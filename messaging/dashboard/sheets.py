@@ -1,4 +1,4 @@
-"""A table of many recipients: read from CSV, checked row by row before anything is sent (pure but for lists).
+"""Sheet of many recipients: read from CSV, checked row by row before anything is sent (pure but for lists).
 
 The first line names the columns: ``to``, and one for each value (``message_templates.form``), or ``message``
 for a text. What spreadsheets do to a file is understood: semicolons or tabs, a line ``sep=``, a byte order

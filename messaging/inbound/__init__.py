@@ -1,1 +1,1 @@
-"""What Meta calls us with."""
+"""Inbound: Meta's endpoint, its callbacks applied, contacts, conversations."""

@@ -1,4 +1,4 @@
-"""What Meta's callbacks do to our rows: statuses move messages, inbound messages join conversations.
+"""Application of Meta's callbacks: statuses move messages, inbound messages join conversations.
 
 Every item counts by itself: one that cannot be applied is reported and the others go on.
 """

@@ -1,4 +1,4 @@
-"""Who a conversation is with: one Contact per customer and number, found by BSUID, wa_id or phone."""
+"""Contacts: one per customer and number, found by BSUID, wa_id or phone."""
 
 from __future__ import annotations
 

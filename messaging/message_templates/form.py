@@ -1,4 +1,4 @@
-"""A template as a form: what it asks for, one field each, and a form's or a table's values read back (pure).
+"""Form of a template: a field for each thing it asks for; values of a form or a table read back (pure).
 
 A field has a ``key`` (its name in a form) and a ``column`` (its heading in a table of many recipients). What
 only a program can know (a flow's token, the cards of a carousel) is not asked for: ``needs_code`` says so.

@@ -1,4 +1,4 @@
-"""What Meta would refuse of a template and its values, said before anything is sent (pure).
+"""Linter: what Meta would refuse of a template and its values, said before anything is sent (pure).
 
 A send checks only what the documents promise; here everything is looked at that is known of Meta's rules,
 and every fault of every row is named, not just the first.

@@ -1,4 +1,4 @@
-"""From values to a template that can be queued: looked up in the database, fetched from Meta if need be.
+"""Lookup of the templates that a send names: in the database, from Meta if need be.
 
 A step of its own, before the transaction that accepts a send: nobody waits for Meta in there.
 """

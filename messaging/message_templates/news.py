@@ -1,4 +1,4 @@
-"""What changes about a template: kept, told to the customer, and learnt from Meta's news of it."""
+"""News of a template: kept, told to the customer, and learnt from Meta's callbacks about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A template with its values as the customer's phone will show it (pure)."""
+"""Previews: a template with its values as the customer's phone will show it (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A template as a person writes it becomes Meta's components, with examples of its gaps, and back (pure)."""
+"""Writing a template: a person's words become Meta's components, with examples of gaps, and back (pure)."""
 
 from __future__ import annotations
 

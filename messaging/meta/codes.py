@@ -1,4 +1,4 @@
-"""What each error code of Meta means: what the engine does, and what we tell the customer.
+"""Meta's error codes: what the engine does about each, and what we tell the customer.
 
 Meta asks to decide by ``code`` (and ``error_data.details``), never by title or HTTP status, so the
 table comes first and the HTTP status only speaks for codes nobody has documented.

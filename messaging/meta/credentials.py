@@ -1,4 +1,4 @@
-"""What keeps an access token safe on its way to Meta: checks before, the proof with it, redaction after."""
+"""Care of access tokens on their way to Meta: checks before, the proof with it, redaction after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading Meta's error envelope without trusting its shape (pure).
+"""Meta's error envelope, read without trusting its shape (pure).
 
 Every field may be missing or of another type; ``error_data`` is an object for messages and often a
 string for templates. Source: Meta's error reference and recorded answers.

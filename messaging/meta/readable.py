@@ -1,4 +1,4 @@
-"""What a person can read of a WhatsApp message of any type (pure, never raises)."""
+"""Readable text of a WhatsApp message of any type (pure, never raises)."""
 
 from __future__ import annotations
 

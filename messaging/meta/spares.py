@@ -1,4 +1,4 @@
-"""Asks whoever answers at Meta's address for numbers to try things with; a laptop's stand-in has some."""
+"""Spare numbers to try things with, asked of Meta's address; a laptop's stand-in has some."""
 
 from __future__ import annotations
 

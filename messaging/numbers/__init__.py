@@ -1,1 +1,1 @@
-"""What Meta says of a number."""
+"""Numbers as Meta sees them: verification, proof, doctor."""

@@ -1,4 +1,4 @@
-"""What the pages about a number share: its form of credentials."""
+"""Credentials form of the pages about a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages about numbers share: the doctor's visit, the sandbox's spare numbers."""
+"""Examination of a number for the pages about it: the doctor's visit, the sandbox's spare numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a number is: a claim counts when Meta's answer to its token showed the number.
+"""Proof of a number: a claim counts when Meta's answer to its token showed the number.
 
 Anybody may save any phone number id with a made-up token. Until Meta has answered to it, such a claim
 receives nothing, keeps nobody out and tells nothing of others. Meta is asked when credentials are saved,

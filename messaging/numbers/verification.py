@@ -1,4 +1,4 @@
-"""What Meta says of a number: its credentials checked one by one."""
+"""Verification of a number: its credentials checked with Meta one by one."""
 
 from __future__ import annotations
 

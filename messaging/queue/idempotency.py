@@ -1,4 +1,4 @@
-"""One answer per key: the answer is stored in the transaction of what it speaks of.
+"""Idempotency: one answer per key, stored in the transaction of what it speaks of.
 
     with idempotency.first(account, key, fingerprint) as request:
         if request.is_first:

@@ -1,4 +1,4 @@
-"""Everything an account has, as lines of JSON to take along; never a secret."""
+"""Export of everything an account has, as lines of JSON to take along; never a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each error code means, ours or Meta's: when it is given, who acts, what Hermod does by itself."""
+"""Meanings of error codes, ours and Meta's: when each is given, who acts, what Hermod does by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding messages again: filters, pages by number or by cursor, batches, and rows for an export."""
+"""Lists of messages: filters, pages by number or by cursor, batches, and rows for an export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking due rows: many at once, fair over numbers, with each number's pace reserved in the same commit.
+"""Claims of messages: many due rows at once, fair over numbers, each number's pace in the same commit.
 
 A claim is a postponement: ``due_at`` moves to the end of the lease and ``lease_token`` goes up. If the
 worker dies, the row is simply due again. Only the database's clock counts.

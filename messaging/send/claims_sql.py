@@ -1,4 +1,4 @@
-"""The statements of the claim and their rows. Made of constants only; every value travels as a parameter."""
+"""Statements of the claim and their rows. Made of constants only; every value travels as a parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text whose window has closed by the time it is sent becomes the template that was given for that case."""
+"""Fallback templates: a text whose window has closed by now becomes the template given for that case."""
 
 from __future__ import annotations
 

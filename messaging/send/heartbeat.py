@@ -1,4 +1,4 @@
-"""Who was last seen well: our receiver (Meta's silence counts only while it could be heard), the worker.
+"""Heartbeats of our receiver (Meta's silence counts only while it could be heard) and of the worker.
 
 A minute's task calls our own public address the way Meta does. As long as it answers, a message that
 Meta did not report within the waiting time was probably not processed. After a gap the waiting starts

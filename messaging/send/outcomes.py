@@ -1,4 +1,4 @@
-"""From Meta's answer to what becomes of the message: pure rules, no network, no database."""
+"""Outcomes: from Meta's answer to what becomes of the message; pure rules, no network, no database."""
 
 from __future__ import annotations
 

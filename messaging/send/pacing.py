@@ -1,4 +1,4 @@
-"""What a number may do now: held for its credentials, paused, slowed down, its breaker open or closed.
+"""Pacing: a number held for its credentials, paused, slowed down, its breaker open or closed.
 
 Meta's limits are kept by reserving slots with each claim; this module is for what Meta says all the
 same. A number is slowed like TCP: halved when Meta says it is too fast, then a little faster every

@@ -1,4 +1,4 @@
-"""Claimed rows that are settled without a call: lost answers, expired ones, dry runs, missing numbers."""
+"""Settling of claimed rows without a call: lost answers, expired ones, dry runs, missing numbers."""
 
 from __future__ import annotations
 

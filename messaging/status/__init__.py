@@ -1,1 +1,1 @@
-"""What becomes of a message: transitions, timeline, totals, events."""
+"""Status of a message: transitions, timeline, daily totals, events."""

@@ -1,4 +1,4 @@
-"""The only module that writes Message.status. Forward only.
+"""Timeline: the only module that writes Message.status. Forward only.
 
 Two kinds of writers come here. The engine holds a lease, and its outcomes count only while the row
 still carries its token. A callback (or an accepted answer) needs no token: it proves that Meta has the

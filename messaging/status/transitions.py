@@ -1,4 +1,4 @@
-"""The rule book of statuses: pure functions of one message and one change. Forward only.
+"""Transitions: the rule book of statuses, pure functions of one message and one change. Forward only.
 
 ``failed`` wins over ``sent`` and loses to ``delivered`` and ``read``; ``read`` implies ``delivered``
 implies ``sent``. The engine's outcomes count only under the lease they were learnt with; a callback or an

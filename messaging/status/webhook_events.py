@@ -1,4 +1,4 @@
-"""What customers are told of messages, templates and numbers: events in the words of /developers/events.
+"""Events for customers about messages, templates and numbers, in the words of /developers/events.
 
 Each function is called inside the transaction that it tells of, and asks first whether anybody listens: for
 an account without endpoints the one question for a whole batch is all that is spent.

@@ -1,4 +1,4 @@
-"""A status in the words of customers, and back."""
+"""Words of customers for a status, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a message is shown to people: its status in their words, its text in one line, its payload as JSON."""
+"""Template tags that show a message: its status in people's words, its text in one line, its JSON."""
 
 from __future__ import annotations
 

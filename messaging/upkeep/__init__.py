@@ -1,1 +1,1 @@
-"""What time does to rows."""
+"""Upkeep of rows as time goes by: expiry, retention."""

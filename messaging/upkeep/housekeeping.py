@@ -1,4 +1,4 @@
-"""What is done every minute and every hour: orphans adopted, the expired failed, the old deleted."""
+"""Housekeeping, every minute and every hour: orphans adopted, the expired failed, the old deleted."""
 
 from __future__ import annotations
 

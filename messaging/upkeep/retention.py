@@ -1,4 +1,4 @@
-"""What is deleted when customers want it so: messages past their days, accounts that were closed."""
+"""Retention: deletes messages past their days and accounts that were closed, as customers want it."""
 
 from __future__ import annotations
 

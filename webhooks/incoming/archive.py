@@ -1,4 +1,4 @@
-"""Callbacks as they came: kept encrypted for a time, applied again on demand, then forgotten.
+"""Archive of callbacks as they came: kept encrypted for a time, applied again on demand, then forgotten.
 
 A kept callback is sealed for its row. After ``CALLBACKS_KEPT_DAYS`` its bytes are wiped; the row stays
 until its source's ``DIGEST_DAYS`` are over, because its digest is what makes a replayed callback a known one.

@@ -1,4 +1,4 @@
-"""What a drain takes and what it brings back: deliveries leased in batches, outcomes recorded in batches.
+"""Claims of deliveries: leased in batches, their outcomes recorded in batches.
 
 Two transactions, both short and without any network in them.
 """

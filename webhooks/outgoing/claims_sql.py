@@ -1,4 +1,4 @@
-"""The statements of delivering. Made of constants only; every value travels as a parameter.
+"""Statements of the claim of deliveries. Made of constants only; every value travels as a parameter.
 
 Their columns are named like the fields of ``claims.Target`` and ``claims.Claim``.
 """

@@ -1,4 +1,4 @@
-"""The log of deliveries: read, replayed (one, or all of a time), tested, and swept when its time is over."""
+"""Delivery log: read, replayed (one, or all of a time), tested, and swept when its time is over."""
 
 from __future__ import annotations
 

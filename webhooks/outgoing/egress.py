@@ -1,4 +1,4 @@
-"""The one place that opens connections to customers: to a checked address, by the name's certificate.
+"""Egress, the one place that opens connections to customers: to a checked address, by the certificate.
 
 A name is resolved once, every address of the answer is checked (one bad one spoils them all), and the
 socket goes to one of those very addresses; SNI, certificate and ``Host`` come from the name. The socket's

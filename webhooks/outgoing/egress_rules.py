@@ -1,4 +1,4 @@
-"""What a customer may name as an address, and which addresses a socket may go to: pure rules, no network.
+"""Egress rules: which addresses a customer may name, and which a socket may go to; pure, no network.
 
 Two checks, because a name is harmless until it is resolved: ``check_url`` when an address is saved, and
 ``address_allowed`` for every address that a name resolves to, at every connection. With

@@ -1,4 +1,4 @@
-"""Reading an account's events in order, for those who ask instead of being told; nothing is skipped.
+"""Pulling of events: an account's, in order, for those who ask instead of being told; none is skipped.
 
 Events are ordered by the transaction that wrote them, and only transactions older than every one still
 running are read. A transaction that commits late therefore cannot put an event behind one that somebody

@@ -1,4 +1,4 @@
-"""Tells endpoints whose quota runs out; billing counts, and knows no endpoints."""
+"""Quota warnings for endpoints; billing counts, and knows no endpoints."""
 
 from __future__ import annotations
 

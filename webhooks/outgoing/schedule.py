@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and what an answer means for it (pure).
+"""Retry schedule: when a delivery is tried again, and what an answer means for it (pure).
 
 The published schedule: at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, each a
 tenth shorter or longer by chance, so that what failed together does not come back together.

@@ -1,4 +1,4 @@
-"""Which webhooks told of something: found by when it happened, since events are kept in the order of time."""
+"""Tracing: which webhooks told of something, found by when it happened, as events are kept by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivering: claim, post, record; a stream of webhooks through one event loop.
+"""Delivery worker: claim, post, record; a stream of webhooks through one event loop.
 
 Like the engine that sends messages, no stage waits for a whole batch of another, and each endpoint has a
 window of its own: whoever hangs holds up only himself. What an endpoint's owner changes counts within a
