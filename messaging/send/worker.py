@@ -3,6 +3,17 @@
 ``claim`` leases a batch of due rows with their slots; ``mark`` notes, micro-batched and in a commit of
 its own, that calls are about to be made; many calls run at once on kept-alive connections; outcomes are
 recorded in micro-batches. No stage waits for a whole batch of another: one slow answer holds up nobody.
+
+             woken, or four times a second
+    Postgres ──▶ 1 claim ──▶ heap of slots ──▶ 2 mark ──▶ 3 call ──▶ 4 record ──▶ Postgres
+                    │      (when each may go)  (committed)   │ Meta      ▲
+                    ├── settled without a call: expired, dry run, answer lost ──┤
+                    └── given back: its credentials do not open, or no mark ────┘
+
+    1  one thread; at most SEND_CONCURRENCY rows, less those that are under way
+    2  one thread; those whose slots are within 10 ms together; without its mark no call is made
+    3  a task for each message; the answer also moves its number: breaker, pause, proof (one thread, "pace")
+    4  one thread; whatever has gathered, at most 500 in one transaction
 """
 
 from __future__ import annotations

@@ -3,6 +3,15 @@
 Like the engine that sends messages, no stage waits for a whole batch of another, and each endpoint has a
 window of its own: whoever hangs holds up only himself. What an endpoint's owner changes counts within a
 second, also for what was leased before.
+
+             woken, or four times a second
+    Postgres ──▶ claim ──▶ a window for each endpoint ──▶ post ──▶ record ──▶ Postgres
+                   ▲       (what waits, how many at once)   │ customer
+                   └── given back: endpoints that were changed, what waits behind a failure
+
+    claim   one thread; at most 1,024 leased, of these a share for each account
+    post    a task for each delivery, at most 256 at once; its end widens or narrows its endpoint's window
+    record  one thread; what comes within 5 ms, at most 200 in one transaction
 """
 
 from __future__ import annotations
