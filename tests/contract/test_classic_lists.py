@@ -275,7 +275,8 @@ def test_the_export_follows_the_filters_and_refuses_what_they_refuse(owner):
 def test_a_text_that_a_spreadsheet_would_run_is_exported_with_an_apostrophe(owner, body):
     make_message(owner, body=body)
     (row,) = exported(api(owner))
-    assert row["body"] == "'" + body
+    # Behind a tab a spreadsheet that cuts at tabs begins another cell.
+    assert row["body"] == "'" + body.replace("\t", "\t'")
 
 
 def test_an_ordinary_text_is_exported_as_it_was_sent(owner):
