@@ -1,4 +1,4 @@
-"""Stripe's endpoint: an event is verified over its raw bytes and stored in the inbox before it is answered."""
+"""Stripe's endpoint: an event is verified over its raw bytes and lies in the inbox before it is answered."""
 
 from __future__ import annotations
 
