@@ -20,9 +20,11 @@ check() {
 check ruff $python -m ruff check .
 check format $python -m ruff format --check .
 check mypy $python -m mypy core accounts billing webhooks messaging developers config devstack
+check imports .venv/bin/lint-imports
 
 # What a server would have: nothing here is reached, only judged.
-export DEBUG=0 LOG_FORMAT=json PUBLIC_URL=https://hermod.example.com BEHIND_PROXY=1 WEBHOOK_ALLOW_PRIVATE=0
+export DEBUG=0 LOG_FORMAT=json PUBLIC_URL=https://hermod.example.com WEBHOOK_ALLOW_PRIVATE=0
+export BEHIND_PROXY=1 TRUSTED_PROXIES=127.0.0.1/32
 export DATABASE_URL=postgres://lint@127.0.0.1:1/lint REDIS_URL=redis://127.0.0.1:1/0
 export META_GRAPH_URL=https://graph.facebook.com EMAIL_URL=smtp+tls://lint@127.0.0.1:1
 SECRET_KEY=$($python -c 'import secrets; print(secrets.token_urlsafe(60))')
