@@ -127,7 +127,7 @@ class Shape:
         self._words = {_bare(word): _MEANT.format(name) if name else lacking for word, name in meant.items()}
 
     def misses(self, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Give each field that is nearly one of the door's, with what to say of it. Null is not given."""
+        """Give each field that is nearly one of the shape's, with what to say of it. Null is not given."""
         for name, value in data.items():
             if value is None or name in self._known or len(name) > _LONGEST:
                 continue

@@ -1,4 +1,4 @@
-"""What kind of file somebody really sends: by its bytes, not by what the client calls it.
+"""File types: by a file's bytes, not by what the client calls it.
 
 A container holds several kinds, and its first bytes do not say which: an Ogg file names its codec in its
 first page, an MP4 its tracks in ``moov``, an Office file its parts in the directory of its archive. Only

@@ -1,4 +1,4 @@
-"""From a draft to a row that will be sent: touches only the database.
+"""Accepting: a draft becomes a row that will be sent; touches only the database.
 
 Once the transaction around ``queue`` has committed, the message happens: the row is the queue.
 """

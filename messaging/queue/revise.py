@@ -1,4 +1,4 @@
-"""What is asked of a message that was accepted before: to go out again, or not at all."""
+"""Revision of a message that was accepted before: to go out again, or not at all."""
 
 from __future__ import annotations
 
