@@ -6,6 +6,7 @@ A body is ``{"event", "timestamp", "data", "id"}``; a type describes its ``data`
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,11 +95,11 @@ class EventType:
         }
 
     def body(self) -> dict[str, Any]:
-        """Return the example as a whole body."""
+        """Return the example as a whole body, the caller's own: nobody changes what others are shown."""
         return {
             "event": self.name,
             "timestamp": "2026-03-28T10:00:04Z",
-            "data": self.example,
+            "data": deepcopy(self.example),
             "id": "evt_019d0a3c5e8a7c31b2d4f60718293a4b",
         }
 

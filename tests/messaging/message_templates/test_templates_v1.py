@@ -298,6 +298,7 @@ def test_a_template_is_made_reviewed_sent_edited_and_deleted(meta, org):
     assert part["components"][0]["parameters"][0]["parameter_name"] == "first_name"
     path = f"{MANAGE}/{made['id']}"
     body = {"type": "BODY", "text": "Your order is on its way."}
+    meta.options(review_delay=1)  # not before the answer to the edit is written
     edited = org.api("*").send("PATCH", path, {"template": {"components": [body]}})
     assert edited.status_code == 200 and edited.json()["status"] == "PENDING"
     assert edited.json()["components"][0]["text"] == body["text"]
