@@ -24,7 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACES = [name for name in NAMES if name.startswith("out.")]
 EVENTS = 300
-_WORKER = "import django; django.setup(); from webhooks.outgoing import worker; worker.drain(seconds=30, linger=1.0)"
+_WORKER = (
+    "import django; django.setup(); "
+    "from webhooks.outgoing import worker; worker.drain(seconds=30, linger=1.0)"
+)
 
 
 def database_url() -> str:
