@@ -23,27 +23,26 @@ class Envelope:
     body: object
     #: why nothing can be read of the bytes; empty when it can
     unreadable: str
-    #: the numbers and the WhatsApp accounts that it is about
+    #: the numbers that it is about
     phone_number_ids: frozenset[str]
-    waba_ids: frozenset[str]
 
     @classmethod
     def of(cls, body: object, *, raw: bytes = b"") -> Self:
         """Look through a parsed body once; never raises."""
-        phones: set[str] = set()
-        wabas: set[str] = set()
-        for entry, change in _changes(body):
-            if waba := identifier(entry.get("id")):
-                wabas.add(waba)
-            value = change.get("value")
-            if isinstance(value, Mapping) and (phone := phone_number_of(value)):
-                phones.add(phone)
-        return cls(raw, body, "", frozenset(phones), frozenset(wabas))
+        values = (change.get("value") for _, change in _changes(body))
+        phones = (phone_number_of(value) for value in values if isinstance(value, Mapping))
+        return cls(raw, body, "", frozenset(filter(None, phones)))
 
     @classmethod
     def sealed(cls, raw: bytes, why: str) -> Self:
         """Return the envelope of bytes that cannot be read."""
-        return cls(raw, None, why, frozenset(), frozenset())
+        return cls(raw, None, why, frozenset())
+
+    @property
+    def waba_ids(self) -> frozenset[str]:
+        """The WhatsApp accounts that it is about."""
+        named = (identifier(entry.get("id")) for entry, _ in _changes(self.body))
+        return frozenset(filter(None, named))
 
     def refs(self) -> set[str]:
         """Return our own references that its statuses carry; only the receiver asks for these."""
